@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+/*
+ * image - a package image or a manifest file, open for reading.
+ *
+ * Opening checks the root, its digest and that the parts stand where the
+ * trailer says.  Pages, tables and frames are checked when they are loaded,
+ * against the root: nothing that this room gives out was merely read.
+ *
+ * Errors     DSP_EFORMAT, DSP_EVERSION, DSP_ECORRUPT, DSP_ETRUNCATED and what
+ *            pf_read_at() says; reported here, with file and offset.
+ * Threads    image_read_frame() from any thread; all else from one.
+ */
+
+#include <stdint.h>
+
+#include "core/base/buffer.h"
+#include "core/base/digest.h"
+#include "core/image/image_format.h"
+#include "core/image/page.h"
+#include "core/image/root.h"
+
+struct image;
+
+/* Open the file at path.  Gives *ret_image, ended with image_close(). */
+int image_open(const char *path, struct image **ret_image);
+
+/* The same for an open file, which it takes; name is for messages. */
+int image_open_fd(int fd, const char *name, struct image **ret_image);
+void image_close(struct image *image);
+
+const char *image_name(const struct image *image);
+enum image_kind image_kind(const struct image *image);
+uint64_t image_size(const struct image *image); /* bytes of the file */
+const struct root *image_root(const struct image *image);
+
+/* The root as it stands in the file, which is what a signature is over. */
+const struct buffer *image_root_raw(const struct image *image);
+const struct digest *image_root_digest(const struct image *image);
+
+/* A page in memory.  All zeros is empty; page_load_release() frees it. */
+struct page_load {
+	struct buffer stored;
+	struct buffer raw;
+	struct page page; /* into raw */
+};
+void page_load_release(struct page_load *load);
+
+/* Load the page at index < root page_count. */
+int image_load_page(struct image *image, uint32_t index,
+		    struct page_load *load);
+
+/* Where a block's frame is. */
+struct frame_ref {
+	uint64_t offset;
+	uint32_t size;
+	bool is_local;		 /* not the publisher's frame */
+	struct digest publisher; /* digest of the publisher's frame */
+	struct digest stored;	 /* digest of the frame in this file */
+};
+
+/* The frames of one page's blocks.  All zeros is empty. */
+struct frame_table {
+	struct buffer rows;
+	uint64_t frames_offset;
+	uint64_t next_offset; /* of the frame after the one read last */
+	uint32_t count;
+	uint32_t index;	      /* of the row that comes next */
+	uint32_t local_index;
+};
+void frame_table_release(struct frame_table *table);
+
+/* Load the table of the page at index; only of IMAGE_WITH_BLOCKS. */
+int image_load_table(struct image *image, uint32_t index,
+		     struct frame_table *table);
+
+/* The next row.  There must be one. */
+void frame_table_next(struct frame_table *table, struct frame_ref *ret_frame);
+
+/* Read a frame and compare it with its digest. */
+int image_read_frame(struct image *image, const struct frame_ref *frame,
+		     void *data);
+
+/*
+ * Write image's manifest file to fd: header, pages, directory and the very
+ * root of the image.
+ */
+int image_write_manifest(struct image *image, int fd);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/image/image_writer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/buffer.h"
+#include "core/base/bytes.h"
+#include "core/base/err.h"
+#include "core/chunk/frame.h"
+#include "platform/pf_file.h"
+
+struct image_writer {
+	int fd;
+	enum image_kind kind;
+	uint64_t offset; /* bytes written */
+	struct root root;
+	uint32_t page_capacity;
+	struct page_builder *builder;
+	struct frame_encoder *encoder; /* of pages */
+	struct digest_sum *frames;     /* of this page */
+	struct digest_sum *names;      /* of the large file's blocks */
+	uint64_t large_left;	       /* data of it without a block yet */
+	struct buffer table;	       /* of this page: rows */
+	struct buffer local;	       /* of this page: digests of local frames */
+	struct buffer directory;
+	struct buffer raw;   /* scratch: a page */
+	struct buffer frame; /* scratch: a page's frame */
+};
+
+static int
+write_out(struct image_writer *writer, const void *data, size_t size)
+{
+	writer->offset += size;
+	return pf_write(writer->fd, data, size);
+}
+
+static int
+write_skip_header(struct image_writer *writer, uint32_t magic, size_t size)
+{
+	uint8_t bytes[IMAGE_SKIP_SIZE];
+
+	if (size > UINT32_MAX)
+		return DSP_ELIMIT;
+	le32_put(bytes, magic);
+	le32_put(bytes + 4, (uint32_t)size);
+	return write_out(writer, bytes, sizeof bytes);
+}
+
+static int
+write_header(struct image_writer *writer)
+{
+	uint8_t bytes[IMAGE_HEADER_SIZE - IMAGE_SKIP_SIZE] = { 0 };
+	int err;
+
+	memcpy(bytes, IMAGE_HEADER_WORD, 8);
+	le32_put(bytes + 8, IMAGE_FORMAT);
+	le32_put(bytes + 12, writer->kind);
+	err = write_skip_header(writer, IMAGE_MAGIC_HEADER, sizeof bytes);
+	if (err < 0)
+		return err;
+	return write_out(writer, bytes, sizeof bytes);
+}
+
+int
+image_writer_new(int fd, enum image_kind kind,
+		 const struct image_params *params,
+		 struct image_writer **ret_writer)
+{
+	struct image_writer *writer = calloc(1, sizeof *writer);
+	int err = DSP_ENOMEM;
+
+	assert(package_id_is_valid(params->package_id));
+	assert(params->version > 0 && cut_rule_is_valid(&params->rule));
+	if (writer == NULL)
+		goto out;
+	writer->fd = fd;
+	writer->kind = kind;
+	memcpy(writer->root.package_id, params->package_id, PACKAGE_ID_SIZE);
+	writer->root.version = params->version;
+	writer->root.level = params->level;
+	writer->root.rule = params->rule;
+	writer->builder = page_builder_new();
+	writer->encoder = frame_encoder_new(IMAGE_PAGE_LEVEL);
+	writer->frames = digest_sum_new();
+	writer->names = digest_sum_new();
+	if (writer->builder == NULL || writer->encoder == NULL ||
+	    writer->frames == NULL || writer->names == NULL)
+		goto out;
+	err = write_header(writer);
+	if (err < 0)
+		goto out;
+	*ret_writer = writer;
+	return 0;
+out:
+	image_writer_free(writer);
+	return err;
+}
+
+void
+image_writer_free(struct image_writer *writer)
+{
+	if (writer == NULL)
+		return;
+	root_release(&writer->root);
+	page_builder_free(writer->builder);
+	frame_encoder_free(writer->encoder);
+	digest_sum_free(writer->frames);
+	digest_sum_free(writer->names);
+	buffer_release(&writer->table);
+	buffer_release(&writer->local);
+	buffer_release(&writer->directory);
+	buffer_release(&writer->raw);
+	buffer_release(&writer->frame);
+	free(writer);
+}
+
+int
+image_writer_add_record(struct image_writer *writer,
+			const struct record *record)
+{
+	struct root *root = &writer->root;
+
+	root->record_count++;
+	switch (record->type) {
+	case RECORD_DIR:
+		root->dir_count++;
+		break;
+	case RECORD_FILE:
+		root->file_count++;
+		root->file_bytes += record->size;
+		break;
+	case RECORD_SYMLINK:
+		root->symlink_count++;
+		break;
+	case RECORD_HARDLINK:
+		root->hardlink_count++;
+		break;
+	}
+	writer->large_left = 0;
+	if (record_is_large(record, root->rule.average)) {
+		writer->large_left = record->data_size;
+		digest_sum_reset(writer->names);
+	}
+	return page_builder_add(writer->builder, record);
+}
+
+/* A large file's digest is over the names of its blocks. */
+static void
+count_large(struct image_writer *writer, const struct block_ref *block)
+{
+	struct digest digest;
+
+	assert(block->raw_size <= writer->large_left);
+	digest_sum_add(writer->names, block->name.bytes, DIGEST_SIZE);
+	writer->large_left -= block->raw_size;
+	if (writer->large_left > 0 ||
+	    page_builder_record_count(writer->builder) == 0)
+		return;
+	digest_sum_get(writer->names, &digest);
+	page_builder_set_digest(writer->builder, &digest);
+}
+
+int
+image_writer_add_block(struct image_writer *writer,
+		       const struct image_block *block)
+{
+	uint32_t size = block->frame_size;
+	int err;
+
+	assert(block->block.raw_size > 0);
+	assert(block->block.raw_size <= writer->root.rule.max);
+	writer->root.block_count++;
+	writer->root.data_bytes += block->block.raw_size;
+	err = page_builder_add_block(writer->builder, &block->block);
+	if (err < 0)
+		return err;
+	if (writer->large_left > 0)
+		count_large(writer, &block->block);
+	digest_sum_add(writer->frames, block->frame_digest.bytes, DIGEST_SIZE);
+	if (writer->kind == IMAGE_MANIFEST)
+		return 0;
+	if (block->is_local)
+		size |= IMAGE_FRAME_LOCAL;
+	err |= buffer_add_le32(&writer->table, size);
+	err |= buffer_add(&writer->table, block->frame_digest.bytes,
+			  DIGEST_SIZE);
+	if (block->is_local)
+		err |= buffer_add(&writer->local, block->local_digest.bytes,
+				  DIGEST_SIZE);
+	if (err != 0)
+		return DSP_ENOMEM;
+	return write_out(writer, block->frame, block->frame_size);
+}
+
+static int
+add_root_page(struct image_writer *writer, const struct root_page *page)
+{
+	struct root *root = &writer->root;
+
+	if (root->page_count == writer->page_capacity) {
+		uint32_t capacity = writer->page_capacity * 2 + 16;
+		struct root_page *pages =
+			realloc(root->pages, capacity * sizeof *pages);
+
+		if (pages == NULL)
+			return DSP_ENOMEM;
+		root->pages = pages;
+		writer->page_capacity = capacity;
+	}
+	root->pages[root->page_count++] = *page;
+	return 0;
+}
+
+/* Write the page's frame and note in the directory where it is. */
+static int
+write_page(struct image_writer *writer)
+{
+	struct buffer *raw = &writer->raw;
+	struct buffer *frame = &writer->frame;
+	struct digest digest;
+	size_t size;
+	int err;
+
+	frame->size = 0;
+	err = buffer_reserve(frame, frame_size_max(raw->size));
+	if (err < 0)
+		return err;
+	err = frame_encode(writer->encoder, raw->data, raw->size, NULL, 0,
+			   frame->data, frame->capacity, &size);
+	if (err < 0)
+		return err;
+	digest_of(frame->data, size, &digest);
+	err |= buffer_add_le64(&writer->directory, writer->offset);
+	err |= buffer_add_le32(&writer->directory, (uint32_t)size);
+	err |= buffer_add(&writer->directory, digest.bytes, DIGEST_SIZE);
+	if (err != 0)
+		return DSP_ENOMEM;
+	err = write_skip_header(writer, IMAGE_MAGIC_PAGE, size);
+	if (err < 0)
+		return err;
+	return write_out(writer, frame->data, size);
+}
+
+static int
+write_table(struct image_writer *writer)
+{
+	size_t size = writer->table.size + writer->local.size;
+	int err;
+
+	err = write_skip_header(writer, IMAGE_MAGIC_TABLE, size);
+	if (err == 0)
+		err = write_out(writer, writer->table.data,
+				writer->table.size);
+	if (err == 0)
+		err = write_out(writer, writer->local.data,
+				writer->local.size);
+	writer->table.size = 0;
+	writer->local.size = 0;
+	return err;
+}
+
+int
+image_writer_end_page(struct image_writer *writer)
+{
+	struct root_page page = { 0 };
+	int err;
+
+	writer->raw.size = 0;
+	page.block_count = page_builder_block_count(writer->builder);
+	assert(page.block_count + page_builder_record_count(writer->builder) >
+	       0);
+	err = page_builder_finish(writer->builder, &writer->raw);
+	if (err < 0)
+		return err;
+	if (writer->raw.size > PAGE_SIZE_MAX)
+		return DSP_ELIMIT;
+	page.raw_size = (uint32_t)writer->raw.size;
+	digest_of(writer->raw.data, writer->raw.size, &page.digest);
+	if (writer->root.level > 0)
+		digest_sum_get(writer->frames, &page.frames);
+	digest_sum_reset(writer->frames);
+	err = add_root_page(writer, &page);
+	if (err == 0)
+		err = write_page(writer);
+	if (err == 0 && writer->kind == IMAGE_WITH_BLOCKS)
+		err = write_table(writer);
+	return err;
+}
+
+/* The directory and the root, and a trailer that finds and proves them. */
+static int
+write_tail(struct image_writer *writer, const struct buffer *root,
+	   struct digest *ret_root_digest)
+{
+	uint8_t bytes[IMAGE_TRAILER_SIZE - IMAGE_SKIP_SIZE] = { 0 };
+	uint64_t directory_offset = writer->offset;
+	uint64_t root_offset;
+	struct digest_sum *sum = digest_sum_new();
+	struct digest tail;
+	int err;
+
+	if (sum == NULL)
+		return DSP_ENOMEM;
+	err = write_skip_header(writer, IMAGE_MAGIC_DIR,
+				writer->directory.size);
+	if (err == 0)
+		err = write_out(writer, writer->directory.data,
+				writer->directory.size);
+	root_offset = writer->offset;
+	if (err == 0)
+		err = write_skip_header(writer, IMAGE_MAGIC_ROOT, root->size);
+	if (err == 0)
+		err = write_out(writer, root->data, root->size);
+	digest_of(root->data, root->size, ret_root_digest);
+	digest_sum_add(sum, writer->directory.data, writer->directory.size);
+	digest_sum_add(sum, root->data, root->size);
+	digest_sum_get(sum, &tail);
+	digest_sum_free(sum);
+
+	memcpy(bytes, IMAGE_TRAILER_WORD, 8);
+	le64_put(bytes + 8, directory_offset);
+	le64_put(bytes + 16, root_offset);
+	le32_put(bytes + 24, (uint32_t)root->size);
+	memcpy(bytes + 40, ret_root_digest->bytes, DIGEST_SIZE);
+	memcpy(bytes + 40 + DIGEST_SIZE, tail.bytes, DIGEST_SIZE);
+	if (err == 0)
+		err = write_skip_header(writer, IMAGE_MAGIC_TRAILER,
+					sizeof bytes);
+	if (err == 0)
+		err = write_out(writer, bytes, sizeof bytes);
+	return err;
+}
+
+int
+image_writer_finish(struct image_writer *writer,
+		    struct digest *ret_root_digest, uint64_t *ret_size)
+{
+	struct buffer root = { 0 };
+	int err = 0;
+
+	if (page_builder_record_count(writer->builder) +
+		    page_builder_block_count(writer->builder) >
+	    0)
+		err = image_writer_end_page(writer);
+	if (err < 0)
+		return err;
+	root_set_content(&writer->root);
+	err = root_encode(&writer->root, &root);
+	if (err == 0 && root.size > ROOT_SIZE_MAX)
+		err = DSP_ELIMIT;
+	if (err == 0)
+		err = write_tail(writer, &root, ret_root_digest);
+	if (err == 0 && ret_size != NULL)
+		*ret_size = writer->offset;
+	buffer_release(&root);
+	return err;
+}
+
+const struct root *
+image_writer_root(const struct image_writer *writer)
+{
+	return &writer->root;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EXPAND_INT_H
+#define EXPAND_INT_H
+
+/* expand_int - what the files of expand share. */
+
+#include <stdatomic.h>
+
+#include "core/tree/expand.h"
+#include "platform/pf_file.h"
+#include "platform/pf_thread.h"
+
+/*
+ * A directory of the tree, open while somebody needs it: the walk that is
+ * inside it, its open children, the slots with files in it.
+ */
+struct node {
+	struct node *parent; /* NULL: the top */
+	int fd;
+	atomic_uint refs;
+	struct arena arena; /* of record */
+	struct record record;
+	const char *name; /* in parent */
+};
+
+/* A file of more than one block, open while its slots are under way. */
+struct large {
+	int fd;
+	atomic_uint refs;
+	struct node *node;
+	struct arena arena; /* of record */
+	struct record record;
+	const char *name;
+	uint64_t ordinal;
+};
+
+struct expand {
+	struct expand_params params;
+	struct lane lane;
+
+	/* begin only: where the walk is. */
+	struct node **stack;
+	size_t depth;
+	size_t stack_capacity;
+	struct large *large;
+
+	/* Which slots are inside finish, so that links wait for their files. */
+	struct pf_lock *lock;
+	struct pf_condition *moved;
+
+	atomic_int err; /* the first failure; later work is only let go of */
+	atomic_bool is_spoiled;
+	atomic_bool has_left_xattrs; /* said already */
+	atomic_ullong bytes_written;
+	atomic_ullong files_written;
+	atomic_ullong files_kept;
+};
+
+/* A thread's own memory, which grows to its largest slot. */
+struct expand_scratch {
+	struct node **nodes; /* of each record of the slot; NULL: skip it */
+	size_t node_capacity;
+	uint8_t *rows;
+	size_t row_capacity;
+	struct large *large; /* that the slot has a part of */
+	uint64_t slot_number;
+	bool is_inside; /* finish */
+};
+
+/* Report err about a path of the tree.  Returns err. */
+int expand_fail(struct expand *expand, int err, const struct record *record,
+		const char *what);
+
+/*
+ * Give the object at name in node, which fd is open on unless it is a
+ * symbolic link, what the record says besides its data; *ret_stat is what it
+ * then is.
+ */
+int expand_set_attributes(struct expand *expand, struct node *node,
+			  const char *name, int fd,
+			  const struct record *record,
+			  struct pf_stat *ret_stat);
+
+/*
+ * The same for something that stays from an older tree, of which *stat is
+ * known: only what differs is set.
+ */
+int expand_adjust_attributes(struct expand *expand, struct node *node,
+			     const char *name, const struct record *record,
+			     struct pf_stat *stat);
+
+/* Write data[0..size) of the record, from offset of its data on, to fd. */
+int expand_write(struct expand *expand, int fd, const struct record *record,
+		 uint64_t offset, const uint8_t *data, size_t size);
+
+/* Let go of a directory; the last one gives it its attributes. */
+void expand_leave(struct expand *expand, struct node *node);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAGE_SOURCE_H
+#define IMAGE_SOURCE_H
+
+/*
+ * image_source - fills the slots of a flow from an image.
+ *
+ * Each block is verified twice: its frame against the frame table, and what
+ * it decodes to against the name in the manifest, in the buffer from which
+ * the lanes write (S1).
+ *
+ * Errors     reported.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/image/image.h"
+#include "core/tree/flow.h"
+
+struct image_source;
+
+/* Which records are wanted, and so which blocks. */
+typedef bool image_source_wants(void *context, const struct record *record,
+				uint64_t ordinal);
+
+/*
+ * Read image, which is borrowed until image_source_free(), with at most
+ * worker_count calls of image_source_work() at once.  wants may be NULL:
+ * everything is.  Blocks before slot number `first` are not read.
+ */
+int image_source_new(struct image *image, unsigned worker_count,
+		     image_source_wants *wants, void *wants_context,
+		     struct image_source **ret_source);
+void image_source_free(struct image_source *source);
+void image_source_skip_to(struct image_source *source, uint64_t first);
+
+/* For struct flow_params; context is the source. */
+int image_source_fill(void *context, struct slot *slot, bool *ret_is_end);
+int image_source_work(void *context, unsigned worker, struct slot *slot);
+
+/* Raw bytes of the blocks filled so far; may be read while the flow runs. */
+uint64_t image_source_progress(const struct image_source *source);
+
+#endif

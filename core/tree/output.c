@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/tree/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/path.h"
+#include "core/base/report.h"
+#include "platform/pf_flock.h"
+#include "platform/pf_process.h"
+#include "platform/pf_sync.h"
+
+struct output {
+	char *path;
+	char *name;	/* in dir */
+	char *temp;	/* ".NAME.despool" */
+	int dir;
+	int fd;
+	bool is_made; /* temp is ours and there */
+};
+
+int
+output_split(const char *path, int *ret_dir, char **ret_name)
+{
+	size_t size = strlen(path);
+	size_t start;
+	char *parent = NULL;
+	char *name = NULL;
+	int err = DSP_ENOMEM;
+
+	while (size > 1 && path[size - 1] == '/')
+		size--;
+	start = path_name_start(path, size);
+	if (size == start || strncmp(path + start, "..", size - start) == 0)
+		return DSP_EINVAL;
+	parent = malloc(start + 2);
+	name = malloc(size - start + 1);
+	if (parent == NULL || name == NULL)
+		goto out;
+	memcpy(parent, start > 0 ? path : ".", start > 0 ? start : 1);
+	parent[start > 0 ? start : 1] = '\0';
+	memcpy(name, path + start, size - start);
+	name[size - start] = '\0';
+	err = pf_open_dir(parent, ret_dir);
+	if (err == 0) {
+		*ret_name = name;
+		name = NULL;
+	}
+out:
+	free(parent);
+	free(name);
+	return err;
+}
+
+int
+output_is_inside(int dir, const struct pf_stat *top, bool *ret_is_inside)
+{
+	struct pf_stat below = { 0 };
+	int fd = -1;
+	int err = pf_duplicate(dir, &fd);
+
+	*ret_is_inside = false;
+	while (err == 0) {
+		struct pf_stat stat;
+		int parent = -1;
+
+		err = pf_stat_fd(fd, &stat);
+		if (err < 0)
+			break;
+		if (stat.device == top->device && stat.inode == top->inode) {
+			*ret_is_inside = true;
+			break;
+		}
+		/* The root is its own parent. */
+		if (stat.device == below.device && stat.inode == below.inode)
+			break;
+		below = stat;
+		err = pf_open_parent(fd, &parent);
+		pf_close(fd);
+		fd = parent;
+	}
+	pf_close(fd);
+	return err;
+}
+
+static int
+make_names(struct output *output, const char *path)
+{
+	static const char suffix[] = ".despool";
+	size_t size;
+	int err;
+
+	output->path = malloc(strlen(path) + 1);
+	if (output->path == NULL)
+		return DSP_ENOMEM;
+	memcpy(output->path, path, strlen(path) + 1);
+	err = output_split(path, &output->dir, &output->name);
+	if (err < 0)
+		return err;
+	size = strlen(output->name);
+	output->temp = malloc(1 + size + sizeof suffix);
+	if (output->temp == NULL)
+		return DSP_ENOMEM;
+	output->temp[0] = '.';
+	memcpy(output->temp + 1, output->name, size);
+	memcpy(output->temp + 1 + size, suffix, sizeof suffix);
+	return 0;
+}
+
+/* Make the temporary file, over one whose process is gone. */
+static int
+make_temp(struct output *output)
+{
+	unsigned mode = 0666 & ~pf_umask();
+	int err = pf_create_at(output->dir, output->temp, mode, &output->fd);
+
+	if (err == DSP_EEXIST) {
+		int old = -1;
+
+		err = pf_open_or_create_at(output->dir, output->temp, mode,
+					   &old);
+		if (err == 0)
+			err = pf_flock_exclusive(old);
+		if (err == 0 || err == DSP_EUNSUPPORTED)
+			err = pf_unlink_at(output->dir, output->temp);
+		if (err == 0)
+			err = pf_create_at(output->dir, output->temp, mode,
+					   &output->fd);
+		pf_close(old);
+	}
+	if (err < 0)
+		return err;
+	output->is_made = true;
+	err = pf_flock_exclusive(output->fd);
+	return err == DSP_EUNSUPPORTED ? 0 : err;
+}
+
+int
+output_open(const char *path, bool replace, const struct pf_stat *outside,
+	    struct output **ret_output)
+{
+	struct output *output = calloc(1, sizeof *output);
+	struct pf_stat stat;
+	bool is_inside = false;
+	int err = DSP_ENOMEM;
+
+	if (output == NULL)
+		return report_error(err, path, "making the file");
+	output->dir = output->fd = -1;
+	err = make_names(output, path);
+	if (err < 0)
+		goto out;
+	err = pf_stat_at(output->dir, output->name, &stat);
+	if (err == 0 && (!replace || stat.type == PF_DIR)) {
+		err = DSP_EEXIST;
+		goto out;
+	}
+	if (err < 0 && err != DSP_ENOENT)
+		goto out;
+	err = 0;
+	if (outside != NULL)
+		err = output_is_inside(output->dir, outside, &is_inside);
+	if (err == 0 && is_inside)
+		err = DSP_EOVERLAP;
+	if (err == 0)
+		err = make_temp(output);
+	if (err < 0)
+		goto out;
+	*ret_output = output;
+	return 0;
+out:
+	output_close(output);
+	return report_error(err, path, "%s",
+			    err == DSP_EEXIST
+				    ? "not overwritten (--force does)"
+				    : "making the file");
+}
+
+int
+output_fd(const struct output *output)
+{
+	return output->fd;
+}
+
+int
+output_commit(struct output *output)
+{
+	int err = pf_sync(output->fd);
+
+	if (err == 0)
+		err = pf_rename_at(output->dir, output->temp, output->dir,
+				   output->name);
+	if (err == 0) {
+		output->is_made = false;
+		err = pf_sync(output->dir);
+	}
+	return err < 0 ? report_error(err, output->path, "writing") : 0;
+}
+
+void
+output_close(struct output *output)
+{
+	if (output == NULL)
+		return;
+	if (output->is_made)
+		(void)pf_unlink_at(output->dir, output->temp);
+	pf_close(output->fd);
+	pf_close(output->dir);
+	free(output->path);
+	free(output->name);
+	free(output->temp);
+	free(output);
+}

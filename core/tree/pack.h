@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PACK_H
+#define PACK_H
+
+/*
+ * pack - makes a package image of a source directory.
+ *
+ * Errors     reported.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/digest.h"
+#include "core/image/root.h"
+#include "core/tree/scan.h"
+
+struct pack_params {
+	const char *source;
+	const char *package_id;
+	uint32_t version;
+	int level;
+	unsigned worker_count;
+	bool allow_empty;
+	struct scan_options scan; /* owners may be NULL: pack's own */
+
+	/* Called now and then; may be NULL. */
+	void (*progress)(void *context, uint64_t bytes_read, uint64_t entries);
+	void *progress_context;
+};
+
+struct pack_result {
+	struct digest root_digest;
+	struct digest content;
+	uint64_t record_count;
+	uint64_t file_count;
+	uint64_t file_bytes;
+	uint64_t bytes_read;
+	uint64_t image_size;
+};
+
+/* Write the image to fd. */
+int pack(const struct pack_params *params, int fd,
+	 struct pack_result *ret_result);
+
+/* Go through the source and count, but read and write nothing. */
+int pack_dry(const struct pack_params *params,
+	     struct pack_result *ret_result);
+
+#endif

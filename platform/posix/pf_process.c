@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/pf_process.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000
+
+static volatile sig_atomic_t caught; /* the signal's number, or 0 */
+static unsigned saved_umask;
+
+static int64_t
+read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t
+pf_now_monotonic(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t
+pf_now(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t
+pf_peak_memory(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return 0;
+	return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+bool
+pf_is_root(void)
+{
+	return geteuid() == 0;
+}
+
+void
+pf_clear_umask(void)
+{
+	saved_umask = umask(0);
+}
+
+unsigned
+pf_umask(void)
+{
+	return saved_umask;
+}
+
+unsigned
+pf_raise_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 256;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			(void)getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return limit.rlim_cur > 1000000 ? 1000000 : (unsigned)limit.rlim_cur;
+}
+
+bool
+pf_is_terminal(int fd)
+{
+	return isatty(fd) == 1;
+}
+
+unsigned
+pf_terminal_width(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+static void
+on_signal(int number)
+{
+	caught = number;
+}
+
+void
+pf_catch_signals(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction before;
+
+	/* A second one kills: its default action is back once it was caught. */
+	action.sa_flags = (int)SA_RESETHAND;
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		/* Leave alone what nohup or a shell's & told us to ignore. */
+		if (sigaction(numbers[i], NULL, &before) == 0 &&
+		    before.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+bool
+pf_interrupted(void)
+{
+	return caught != 0;
+}
+
+void
+pf_end_by_signal(void)
+{
+	if (caught == 0)
+		return;
+	signal(caught, SIG_DFL);
+	raise(caught);
+}
+
+_Noreturn void
+pf_exit_now(int code)
+{
+	_exit(code);
+}

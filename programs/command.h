@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+/*
+ * command - what `despool NAME` runs.  Each returns the exit code.
+ */
+
+#include "programs/option.h"
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PARTLY = 3,
+	EXIT_DAMAGED = 8
+};
+
+#define DEFAULT_PACKAGE_ID "LOC00000"
+
+int command_pack(const struct options *options);
+int command_unpack(const struct options *options);
+int command_verify(const struct options *options);
+int command_info(const struct options *options);
+int command_ls(const struct options *options);
+int command_cat(const struct options *options);
+int command_diff(const struct options *options);
+int command_fanout(const struct options *options);
+
+#endif

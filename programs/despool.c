@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* despool - the program: finds the command and runs it. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/digest.h"
+#include "core/base/err.h"
+#include "core/base/report.h"
+#include "core/chunk/frame.h"
+#include "core/image/image_format.h"
+#include "platform/pf_process.h"
+#include "programs/command.h"
+#include "programs/talk.h"
+#include "programs/version.h"
+
+static int command_help(const struct options *options);
+
+static const struct command commands[COMMAND_COUNT] = {
+	{ COMMAND_PACK, "pack", "SOURCE -o IMAGE.pck",
+	  "make a package image of a directory", "", 1, 1, command_pack },
+	{ COMMAND_UNPACK, "unpack", "IMAGE DIR [PATH...]",
+	  "make a directory of an image, or only some paths of it",
+	  "DIR must be absent or empty.  Nothing of the new tree is seen in "
+	  "DIR\nbefore all of it is written and verified.",
+	  2, SIZE_MAX, command_unpack },
+	{ COMMAND_VERIFY, "verify", "IMAGE [DIR]",
+	  "prove that an image is whole, or a directory exactly that version",
+	  "", 1, 2, command_verify },
+	{ COMMAND_INFO, "info", "IMAGE", "say what an image is", "", 1, 1,
+	  command_info },
+	{ COMMAND_LS, "ls", "IMAGE [PATH...]", "list what is in an image", "",
+	  1, SIZE_MAX, command_ls },
+	{ COMMAND_CAT, "cat", "IMAGE PATH", "write one file's bytes",
+	  "cat --root IMAGE writes the raw root.", 1, 2, command_cat },
+	{ COMMAND_DIFF, "diff", "OLD NEW", "say what differs between images",
+	  "", 2, 2, command_diff },
+	{ COMMAND_FANOUT, "fanout", "SOURCE|IMAGE DEST...",
+	  "publish a directory or an image at many distribution points",
+	  "Each DEST is a distribution point: a directory that holds "
+	  "PACKAGE-ID/VERSION/\nand the link PACKAGE-ID/current, which is "
+	  "switched in one step when all of the\nnew version is written, "
+	  "verified and synced.",
+	  2, SIZE_MAX, command_fanout },
+	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]",
+	  "show help", "", 0, 1, command_help },
+};
+
+static const char exit_codes[] =
+	"Exit codes\n"
+	"   0  done and verified\n"
+	"   1  failed\n"
+	"   2  wrong usage\n"
+	"   3  partly done: some destinations failed, they are named\n"
+	"   4  not found\n"
+	"   5  conflicts with what is there\n"
+	"   6  not permitted\n"
+	"   8  damaged, or not what it should be\n"
+	"  75  in use: try again\n"
+	"A command ended by a signal ends by that signal (128 + its number in "
+	"a shell).\n";
+
+static void
+print_overview(void)
+{
+	printf("despool - software packages, from one place to many, "
+	       "verified\n\n"
+	       "usage: despool COMMAND [OPTION...] [ARGUMENT...]\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+	printf("\ndespool help COMMAND shows a command's options;\n"
+	       "despool help exit-codes what a command's end means;\n"
+	       "despool --version which version this is.\n");
+}
+
+static void
+print_command(const struct command *command)
+{
+	printf("usage: despool %s %s [OPTION...]\n\n%s\n", command->name,
+	       command->synopsis, command->summary);
+	if (command->text[0] != '\0')
+		printf("\n%s\n", command->text);
+	printf("\nOptions\n");
+	options_print(command->id);
+}
+
+static int
+command_help(const struct options *options)
+{
+	const char *names[COMMAND_COUNT];
+	const char *closest;
+	const char *topic;
+
+	if (options->argument_count == 0) {
+		print_overview();
+		return EXIT_DONE;
+	}
+	topic = options->arguments[0];
+	if (strcmp(topic, "exit-codes") == 0) {
+		fputs(exit_codes, stdout);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		names[i] = commands[i].name;
+		if (strcmp(topic, commands[i].name) == 0) {
+			print_command(&commands[i]);
+			return EXIT_DONE;
+		}
+	}
+	closest = closest_word(topic, names, COMMAND_COUNT);
+	report_error(DSP_EINVAL, NULL, "no help on %s%s%s", topic,
+		     closest != NULL ? ": did you mean " : "",
+		     closest != NULL ? closest : "");
+	return EXIT_USAGE;
+}
+
+static void
+print_version(void)
+{
+	printf("despool %s (image format %u, zstd %s)\n", DESPOOL_VERSION,
+	       IMAGE_FORMAT, frame_library_version());
+}
+
+/* Data that did not reach standard output were not delivered. */
+static int
+check_stdout(int exit_code)
+{
+	if ((fflush(stdout) != 0 || ferror(stdout)) &&
+	    exit_code == EXIT_DONE) {
+		report_error(DSP_EIO, NULL, "writing to standard output");
+		return EXIT_FAILED;
+	}
+	return exit_code;
+}
+
+static int
+run(int argc, char **argv)
+{
+	struct options options = { 0 };
+	int exit_code;
+	int err = options_parse(argc, argv, commands, &options);
+
+	if (err < 0) {
+		talk_start(&options, false);
+		if (options.command != NULL)
+			talk_summary(options.command->name, err_exit_code(err),
+				     NULL);
+		exit_code = err_exit_code(err);
+	} else if (options.help) {
+		print_command(options.command);
+		exit_code = EXIT_DONE;
+	} else {
+		exit_code = options.command->run(&options);
+	}
+	options_release(&options);
+	return exit_code;
+}
+
+int
+main(int argc, char **argv)
+{
+	int exit_code;
+
+	digest_start();
+	pf_clear_umask();
+	(void)pf_raise_open_files();
+	pf_catch_signals();
+	talk_start(NULL, false);
+	if (argc < 2) {
+		print_overview();
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		print_version();
+		return check_stdout(EXIT_DONE);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_overview();
+		return check_stdout(EXIT_DONE);
+	}
+	exit_code = check_stdout(run(argc, argv));
+	if (exit_code != EXIT_DONE && pf_interrupted())
+		pf_end_by_signal();
+	return exit_code;
+}

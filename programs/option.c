@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "programs/option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/report.h"
+#include "core/chunk/frame.h"
+#include "core/image/root.h"
+#include "platform/pf_thread.h"
+
+enum option_id {
+	OPTION_OUTPUT,
+	OPTION_LEVEL,
+	OPTION_ID,
+	OPTION_VERSION,
+	OPTION_BASE,
+	OPTION_EXCLUDE,
+	OPTION_EXCLUDE_FROM,
+	OPTION_ALLOW_EMPTY,
+	OPTION_SPECIAL,
+	OPTION_FORCE,
+	OPTION_REPLACE,
+	OPTION_KEEP,
+	OPTION_REFRESH,
+	OPTION_ROLLBACK,
+	OPTION_READBACK,
+	OPTION_NO_CREATE,
+	OPTION_STALL_TIMEOUT,
+	OPTION_ROOT,
+	OPTION_LONG,
+	OPTION_JOBS,
+	OPTION_DRY_RUN,
+	OPTION_JSON,
+	OPTION_PROGRESS,
+	OPTION_QUIET,
+	OPTION_HELP
+};
+
+#define ON(command) (1u << COMMAND_##command)
+#define ON_ALL	    (~0u)
+
+struct option_row {
+	enum option_id id;
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	unsigned commands;    /* a bit for each that knows it */
+	const char *help;
+};
+
+static const struct option_row rows[] = {
+	{ OPTION_OUTPUT, 'o', "output", "FILE", ON(PACK),
+	  "write the image to FILE; - is standard output" },
+	{ OPTION_ID, 0, "id", "ID", ON(PACK) | ON(FANOUT),
+	  "package ID: site code and five hex digits (LOC00000)" },
+	{ OPTION_VERSION, 0, "version", "N", ON(PACK) | ON(FANOUT),
+	  "source version (1; fanout of a tree: current + 1)" },
+	{ OPTION_LEVEL, 0, "level", "N", ON(PACK),
+	  "compression level, 1 to 19 (3)" },
+	{ OPTION_BASE, 0, "base", "OLD.pck", ON(PACK),
+	  "an older image of the same source: unchanged files are not read" },
+	{ OPTION_EXCLUDE, 0, "exclude", "GLOB", ON(PACK) | ON(FANOUT),
+	  "leave out what matches; may be repeated" },
+	{ OPTION_EXCLUDE_FROM, 0, "exclude-from", "FILE",
+	  ON(PACK) | ON(FANOUT), "leave out what matches a line of FILE" },
+	{ OPTION_SPECIAL, 0, "special", "refuse|skip", ON(PACK) | ON(FANOUT),
+	  "devices, sockets and fifos (refuse)" },
+	{ OPTION_ALLOW_EMPTY, 0, "allow-empty", NULL, ON(PACK) | ON(FANOUT),
+	  "accept a source with nothing in it" },
+	{ OPTION_FORCE, 'f', "force", NULL, ON(PACK),
+	  "overwrite an existing image" },
+	{ OPTION_REPLACE, 0, "replace", NULL, ON(UNPACK),
+	  "swap an existing directory for the new one, in one step" },
+	{ OPTION_KEEP, 0, "keep", "N", ON(FANOUT),
+	  "versions to keep at each destination (2)" },
+	{ OPTION_REFRESH, 0, "refresh", NULL, ON(FANOUT),
+	  "write every file of the same version again" },
+	{ OPTION_ROLLBACK, 0, "rollback", NULL, ON(FANOUT),
+	  "publish an older version than the one there" },
+	{ OPTION_READBACK, 0, "readback", NULL, ON(FANOUT),
+	  "read every file back and compare before it is published" },
+	{ OPTION_NO_CREATE, 0, "no-create", NULL, ON(FANOUT),
+	  "a destination that does not exist is an error" },
+	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS", ON(FANOUT),
+	  "give up a destination that makes no progress (60; 0: never)" },
+	{ OPTION_ROOT, 0, "root", NULL, ON(CAT),
+	  "write the image's root, which is what is signed" },
+	{ OPTION_LONG, 'l', "long", NULL, ON(LS),
+	  "with mode, owner, size and time" },
+	{ OPTION_JOBS, 'j', "jobs", "N",
+	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT),
+	  "workers (as many as processors, at most 8)" },
+	{ OPTION_DRY_RUN, 'n', "dry-run", NULL,
+	  ON(PACK) | ON(UNPACK) | ON(FANOUT),
+	  "say what would be done, change nothing" },
+	{ OPTION_JSON, 0, "json", NULL, ON_ALL,
+	  "one JSON object a line (docs/json.md)" },
+	{ OPTION_PROGRESS, 0, "progress", "auto|tty|plain|json|none",
+	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT),
+	  "how to show progress (auto)" },
+	{ OPTION_QUIET, 'q', "quiet", NULL, ON_ALL, "say errors only" },
+	{ OPTION_HELP, 'h', "help", NULL, ON_ALL, "show this help" },
+};
+
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], JOBS_MAX = 64 };
+
+/* How many letters must be added, removed or changed to get b from a. */
+static unsigned
+word_distance(const char *a, const char *b)
+{
+	enum { WORD_MAX = 32 };
+	unsigned row[WORD_MAX + 1];
+	size_t a_size = strlen(a), b_size = strlen(b);
+
+	if (a_size > WORD_MAX || b_size > WORD_MAX)
+		return WORD_MAX;
+	for (unsigned j = 0; j <= b_size; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_size; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_size; j++) {
+			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b_size];
+}
+
+const char *
+closest_word(const char *typed, const char *const *words, size_t count)
+{
+	const char *closest = NULL;
+	unsigned best = 3; /* more mistakes than that are another word */
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned distance = word_distance(typed, words[i]);
+
+		if (distance < best) {
+			best = distance;
+			closest = words[i];
+		}
+	}
+	return closest;
+}
+
+static int
+unknown_option(const struct command *command, const char *typed)
+{
+	const char *names[ROW_COUNT];
+	const char *closest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		if (rows[i].commands & 1u << command->id)
+			names[count++] = rows[i].name;
+	closest = typed[1] == '-' ? closest_word(typed + 2, names, count)
+				  : NULL;
+	if (closest != NULL)
+		return report_error(DSP_EINVAL, NULL,
+				    "unknown option %s of %s: did you mean "
+				    "--%s?",
+				    typed, command->name, closest);
+	return report_error(DSP_EINVAL, NULL,
+			    "unknown option %s: see despool help %s", typed,
+			    command->name);
+}
+
+/* A whole number from min to max, and nothing else. */
+static int
+parse_number(const char *text, const char *option, unsigned long min,
+	     unsigned long max, unsigned long *ret_number)
+{
+	char *end;
+	unsigned long number;
+
+	if (text[0] < '0' || text[0] > '9')
+		goto out;
+	number = strtoul(text, &end, 10);
+	if (*end != '\0' || number < min || number > max || strlen(text) > 10)
+		goto out;
+	*ret_number = number;
+	return 0;
+out:
+	return report_error(DSP_EINVAL, NULL,
+			    "--%s takes a number from %lu to %lu, not \"%s\"",
+			    option, min, max, text);
+}
+
+static int
+parse_word(const char *text, const char *option, const char *const *words,
+	   size_t count, size_t *ret_index)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return report_error(DSP_EINVAL, NULL, "--%s does not take \"%s\"",
+			    option, text);
+}
+
+static int
+set_number(struct options *options, const struct option_row *row,
+	   const char *value)
+{
+	unsigned long number;
+	int err;
+
+	switch (row->id) {
+	case OPTION_LEVEL:
+		err = parse_number(value, row->name, FRAME_LEVEL_MIN,
+				   FRAME_LEVEL_MAX, &number);
+		if (err == 0)
+			options->level = (unsigned)number;
+		return err;
+	case OPTION_VERSION:
+		err = parse_number(value, row->name, 1, UINT32_MAX, &number);
+		if (err == 0)
+			options->version = (uint32_t)number;
+		return err;
+	case OPTION_KEEP:
+		err = parse_number(value, row->name, 1, 1000, &number);
+		if (err == 0)
+			options->keep = (unsigned)number;
+		return err;
+	case OPTION_STALL_TIMEOUT:
+		err = parse_number(value, row->name, 0, 86400, &number);
+		if (err == 0)
+			options->stall_timeout_s = (unsigned)number;
+		return err;
+	default:
+		err = parse_number(value, row->name, 1, JOBS_MAX, &number);
+		if (err == 0)
+			options->jobs = (unsigned)number;
+		return err;
+	}
+}
+
+static int
+set_text(struct options *options, const struct option_row *row,
+	 const char *value)
+{
+	static const char *const specials[] = { "refuse", "skip" };
+	static const char *const modes[] = { "auto", "tty", "plain", "json",
+					     "none" };
+	size_t index = 0;
+	int err = 0;
+
+	switch (row->id) {
+	case OPTION_OUTPUT:
+		options->output = value;
+		return 0;
+	case OPTION_BASE:
+		options->base = value;
+		return 0;
+	case OPTION_ID:
+		if (!package_id_is_valid(value))
+			return report_error(
+				DSP_EINVAL, NULL,
+				"\"%s\" is no package ID: three of A-Z and "
+				"0-9, then five of 0-9 and A-F, as in 61000012",
+				value);
+		options->package_id = value;
+		return 0;
+	case OPTION_EXCLUDE:
+		err = exclude_add(&options->exclude, value);
+		return err < 0 ? report_error(err, NULL, "--exclude \"%s\"",
+					      value)
+			       : 0;
+	case OPTION_EXCLUDE_FROM:
+		return exclude_add_file(&options->exclude, value);
+	case OPTION_SPECIAL:
+		err = parse_word(value, row->name, specials, 2, &index);
+		if (err == 0)
+			options->skip_special = index == 1;
+		return err;
+	case OPTION_PROGRESS:
+		err = parse_word(value, row->name, modes, 5, &index);
+		if (err == 0)
+			options->progress = (enum progress_mode)index;
+		return err;
+	default:
+		return set_number(options, row, value);
+	}
+}
+
+static void
+set_flag(struct options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_ALLOW_EMPTY:
+		options->allow_empty = true;
+		break;
+	case OPTION_FORCE:
+		options->force = true;
+		break;
+	case OPTION_REPLACE:
+		options->replace = true;
+		break;
+	case OPTION_REFRESH:
+		options->refresh = true;
+		break;
+	case OPTION_ROLLBACK:
+		options->rollback = true;
+		break;
+	case OPTION_READBACK:
+		options->readback = true;
+		break;
+	case OPTION_NO_CREATE:
+		options->no_create = true;
+		break;
+	case OPTION_ROOT:
+		options->root = true;
+		break;
+	case OPTION_LONG:
+		options->long_listing = true;
+		break;
+	case OPTION_DRY_RUN:
+		options->dry_run = true;
+		break;
+	case OPTION_JSON:
+		options->json = true;
+		break;
+	case OPTION_QUIET:
+		options->quiet = true;
+		break;
+	case OPTION_HELP:
+		options->help = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The row of an option that this command knows; NULL when it does not. */
+static const struct option_row *
+find_row(const struct command *command, const char *name, size_t size,
+	 char letter)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (!(rows[i].commands & 1u << command->id))
+			continue;
+		if (letter != 0 ? rows[i].letter == letter
+				: strlen(rows[i].name) == size &&
+					  memcmp(rows[i].name, name, size) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+/* Parse the option at argv[i]; *ret_used says how many words it took. */
+static int
+parse_option(struct options *options, char **argv, int *ret_used)
+{
+	const char *word = argv[0];
+	const struct option_row *row;
+	const char *value = NULL;
+
+	*ret_used = 1;
+	if (word[1] == '-') {
+		const char *equals = strchr(word, '=');
+		size_t size = equals != NULL ? (size_t)(equals - word) - 2
+					     : strlen(word) - 2;
+
+		row = find_row(options->command, word + 2, size, 0);
+		if (equals != NULL)
+			value = equals + 1;
+	} else {
+		row = find_row(options->command, NULL, 0, word[1]);
+		if (word[2] != '\0')
+			value = word + 2;
+	}
+	if (row == NULL)
+		return unknown_option(options->command, word);
+	if (row->argument == NULL) {
+		if (value != NULL)
+			return report_error(DSP_EINVAL, NULL,
+					    "--%s takes no argument",
+					    row->name);
+		set_flag(options, row->id);
+		return 0;
+	}
+	if (value == NULL) {
+		value = argv[1];
+		*ret_used = 2;
+	}
+	if (value == NULL)
+		return report_error(DSP_EINVAL, NULL, "--%s takes %s",
+				    row->name, row->argument);
+	return set_text(options, row, value);
+}
+
+static int
+find_command(const char *name, const struct command *commands,
+	     const struct command **ret_command)
+{
+	const char *names[COMMAND_COUNT];
+	const char *closest;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		names[i] = commands[i].name;
+		if (strcmp(name, names[i]) == 0) {
+			*ret_command = &commands[i];
+			return 0;
+		}
+	}
+	closest = closest_word(name, names, COMMAND_COUNT);
+	if (closest != NULL)
+		return report_error(DSP_EINVAL, NULL,
+				    "unknown command %s: did you mean %s?",
+				    name, closest);
+	return report_error(DSP_EINVAL, NULL,
+			    "unknown command %s: see despool help", name);
+}
+
+static int
+check_arguments(const struct options *options)
+{
+	const struct command *command = options->command;
+
+	if (options->argument_count < command->argument_min)
+		return report_error(DSP_EINVAL, NULL,
+				    "usage: despool %s %s", command->name,
+				    command->synopsis);
+	if (options->argument_count > command->argument_max)
+		return report_error(DSP_EINVAL, NULL,
+				    "too many arguments: despool %s %s",
+				    command->name, command->synopsis);
+	for (size_t i = 0; i < options->argument_count; i++)
+		if (options->arguments[i][0] == '\0')
+			return report_error(DSP_EINVAL, NULL,
+					    "an argument is empty");
+	return 0;
+}
+
+int
+options_parse(int argc, char **argv, const struct command *commands,
+	      struct options *ret_options)
+{
+	unsigned processors = pf_processor_count();
+	struct options options = {
+		.level = FRAME_LEVEL_DEFAULT,
+		.jobs = processors < 8 ? processors : 8,
+		.keep = 2,
+		.stall_timeout_s = 60,
+	};
+	bool only_arguments = false;
+	int err;
+
+	err = find_command(argv[1], commands, &options.command);
+	if (err < 0)
+		return err;
+	options.arguments = calloc((size_t)argc, sizeof *options.arguments);
+	if (options.arguments == NULL)
+		return report_error(DSP_ENOMEM, NULL, "starting");
+	for (int i = 2, used; err == 0 && i < argc; i += used) {
+		used = 1;
+		if (only_arguments || argv[i][0] != '-' || argv[i][1] == '\0')
+			options.arguments[options.argument_count++] = argv[i];
+		else if (strcmp(argv[i], "--") == 0)
+			only_arguments = true;
+		else
+			err = parse_option(&options, argv + i, &used);
+	}
+	if (err == 0 && !options.help)
+		err = check_arguments(&options);
+	*ret_options = options;
+	return err;
+}
+
+void
+options_release(struct options *options)
+{
+	exclude_release(&options->exclude);
+	free(options->arguments);
+	options->arguments = NULL;
+}
+
+void
+options_print(enum command_id command)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const struct option_row *row = &rows[i];
+		char left[64];
+
+		if (!(row->commands & 1u << command))
+			continue;
+		snprintf(left, sizeof left, "%c%c%s--%s%s%s",
+			 row->letter != 0 ? '-' : ' ',
+			 row->letter != 0 ? row->letter : ' ',
+			 row->letter != 0 ? ", " : "  ", row->name,
+			 row->argument != NULL ? " " : "",
+			 row->argument != NULL ? row->argument : "");
+		if (strlen(left) > 28)
+			printf("  %s\n%32s%s\n", left, "", row->help);
+		else
+			printf("  %-29s %s\n", left, row->help);
+	}
+}
