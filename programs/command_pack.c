@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -35,6 +36,23 @@ to_json(const struct pack_result *result)
 	return fields;
 }
 
+/* The stat cache beside the image, for a later --base. */
+static int
+open_seen(const char *image, struct output **ret_output)
+{
+	size_t size = strlen(image);
+	char *path = malloc(size + sizeof PACK_SEEN_SUFFIX);
+	int err;
+
+	if (path == NULL)
+		return report_error(DSP_ENOMEM, image, "packing");
+	memcpy(path, image, size);
+	memcpy(path + size, PACK_SEEN_SUFFIX, sizeof PACK_SEEN_SUFFIX);
+	err = output_open(path, true, NULL, ret_output);
+	free(path);
+	return err;
+}
+
 int
 command_pack(const struct options *options)
 {
@@ -51,10 +69,13 @@ command_pack(const struct options *options)
 			  .special = options->skip_special
 					     ? SCAN_SKIP_SPECIAL
 					     : SCAN_REFUSE_SPECIAL },
+		.base = options->base,
+		.seen_fd = -1,
 		.progress = show,
 	};
 	struct pack_result result = { 0 };
 	struct output *output = NULL;
+	struct output *seen = NULL;
 	struct pf_stat source;
 	bool to_stdout = options->output != NULL &&
 			 strcmp(options->output, "-") == 0;
@@ -87,9 +108,16 @@ command_pack(const struct options *options)
 		err = output_open(options->output, options->force, &source,
 				  &output);
 		if (err == 0)
+			err = open_seen(options->output, &seen);
+		if (err == 0) {
+			params.seen_fd = output_fd(seen);
 			err = pack(&params, output_fd(output), &result);
+		}
+		/* The cache last: it must not be about an image that is not. */
 		if (err == 0)
 			err = output_commit(output);
+		if (err == 0)
+			err = output_commit(seen);
 	}
 	talk_end_progress();
 	if (err < 0)
@@ -103,6 +131,7 @@ command_pack(const struct options *options)
 		 talk_size(result.image_size), params.version, talk_seconds());
 out:
 	output_close(output);
+	output_close(seen);
 	talk_summary("pack", err_exit_code(err), fields);
 	return err_exit_code(err);
 }

@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/base/path.h"
 #include "core/base/report.h"
+#include "core/tree/below.h"
 #include "core/tree/expand_int.h"
 #include "core/tree/remove.h"
 #include "platform/pf_xattr.h"
@@ -538,58 +539,27 @@ wait_for_earlier(struct lane_thread *thread)
 	pf_unlock(expand->lock);
 }
 
-/* Open the directory of a hard link's target, from the top down. */
-static int
-open_target_dir(struct expand *expand, const struct record *record,
-		int *ret_dir)
-{
-	const char *path = record->target;
-	size_t end = path_name_start(path, record->target_size);
-	char name[256];
-	int dir = -1;
-	int err = pf_open_dir_at(expand->params.parent, expand->params.name,
-				 &dir);
-
-	while (err == 0 && end > 0) {
-		const char *slash = memchr(path, '/', end);
-		size_t size = (size_t)(slash - path);
-		int next = -1;
-
-		if (size >= sizeof name) {
-			err = DSP_ENAMETOOLONG;
-			break;
-		}
-		memcpy(name, path, size);
-		name[size] = '\0';
-		err = pf_open_dir_at(dir, name, &next);
-		pf_close(dir);
-		dir = next;
-		path = slash + 1;
-		end -= size + 1;
-	}
-	if (err < 0)
-		pf_close(dir);
-	else
-		*ret_dir = dir;
-	return err;
-}
-
 static int
 make_hardlink(struct lane_thread *thread, struct node *node, const char *name,
 	      const struct record *record, struct pf_stat *ret_stat)
 {
 	struct expand *expand = thread->lane->context;
 	size_t start = path_name_start(record->target, record->target_size);
+	int top = -1;
 	int dir = -1;
 	int err;
 
 	wait_for_earlier(thread);
-	err = open_target_dir(expand, record, &dir);
+	err = pf_open_dir_at(expand->params.parent, expand->params.name, &top);
+	if (err == 0)
+		err = below_open_dir(top, record->target, record->target_size,
+				     &dir);
 	if (err == 0)
 		err = pf_link_at(dir, record->target + start, node->fd, name);
 	if (err == 0)
 		err = pf_stat_at(node->fd, name, ret_stat);
 	pf_close(dir);
+	pf_close(top);
 	return err < 0 ? expand_fail(expand, err, record, "making the hard link")
 		       : 0;
 }

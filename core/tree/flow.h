@@ -43,7 +43,9 @@ enum old_what {
 
 struct old_view {
 	enum old_what what;
-	uint64_t ordinal; /* OLD_SAME: in the older manifest */
+	uint64_t ordinal;     /* OLD_SAME: in the older manifest */
+	bool is_open;	      /* it is the same if the digest is: */
+	struct digest digest; /* of the older file */
 };
 
 /* A path of the older tree that the new one does not have. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/tree/pack.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
@@ -13,6 +16,19 @@ struct pack_lane {
 	struct tree_source *source;
 	const struct pack_params *params;
 };
+
+static int
+write_rows(struct pack_lane *pack, const struct slot *slot)
+{
+	int err;
+
+	if (pack->params->seen_fd < 0 || slot->part_offset > 0)
+		return 0;
+	err = pf_write_at(pack->params->seen_fd, slot->extra,
+			  slot->record_count * ROW_SIZE,
+			  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
+	return err < 0 ? report_error(err, NULL, "writing the stat cache") : 0;
+}
 
 /* Blocks come in order: add what the slot says to the image. */
 static int
@@ -41,11 +57,55 @@ take_slot(struct lane_thread *thread, const struct slot *slot)
 		err = image_writer_end_page(writer);
 	if (err < 0)
 		return report_error(err, NULL, "writing the image");
+	err = write_rows(pack, slot);
+	if (err < 0)
+		return err;
 	if (pack->params->progress != NULL)
 		pack->params->progress(pack->params->progress_context,
 				       tree_source_bytes_read(pack->source),
 				       tree_source_entries(pack->source));
 	return 0;
+}
+
+/*
+ * Open the base with its rows.  That there are none, or not of this image, is
+ * no error: everything is then read.
+ */
+static int
+open_base(const struct pack_params *params, struct image **ret_image,
+	  struct base **ret_base)
+{
+	size_t size = strlen(params->base);
+	char *path;
+	int fd = -1;
+	int err = image_open(params->base, ret_image);
+
+	if (err < 0)
+		return err;
+	path = malloc(size + sizeof PACK_SEEN_SUFFIX);
+	if (path == NULL)
+		return report_error(DSP_ENOMEM, params->base, "opening");
+	memcpy(path, params->base, size);
+	memcpy(path + size, PACK_SEEN_SUFFIX, sizeof PACK_SEEN_SUFFIX);
+	err = pf_open_read(path, &fd);
+	if (err == 0)
+		err = base_new(*ret_image, fd, ret_base);
+	if (err < 0)
+		report_warning(path, "not usable, so every file is read: %s",
+			       err_text(err));
+	free(path);
+	return 0;
+}
+
+/* Frames of another level or rule are not those that we would make. */
+static bool
+fits(const struct pack_params *params, struct image *base)
+{
+	const struct root *root = image_root(base);
+
+	return image_kind(base) == IMAGE_WITH_BLOCKS &&
+	       root->level == params->level &&
+	       memcmp(&root->rule, &cut_rule_default, sizeof root->rule) == 0;
 }
 
 static int
@@ -119,6 +179,8 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 					     .worker_count =
 						     params->worker_count,
 					     .level = params->level };
+	struct image *base_image = NULL;
+	struct base *base = NULL;
 	struct pack_result result;
 	const struct root *root;
 	int err = DSP_ENOMEM;
@@ -131,7 +193,17 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 	err = scan_new(params->source, &options, &scan);
 	if (err < 0)
 		goto out;
+	if (params->base != NULL)
+		err = open_base(params, &base_image, &base);
+	if (err < 0)
+		goto out;
 	source.scan = scan;
+	source.path = params->source;
+	source.has_rows = params->seen_fd >= 0;
+	if (base != NULL && fits(params, base_image)) {
+		source.base = base;
+		source.base_image = base_image;
+	}
 	err = tree_source_new(&source, &pack.source);
 	if (err < 0)
 		goto out;
@@ -155,6 +227,16 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 		report_error(err, NULL, "writing the image");
 		goto out;
 	}
+	if (params->seen_fd >= 0) {
+		uint8_t header[ROWS_HEADER_SIZE];
+
+		rows_put_header(header, &result.root_digest);
+		err = pf_write_at(params->seen_fd, header, sizeof header, 0);
+		if (err < 0) {
+			report_error(err, NULL, "writing the stat cache");
+			goto out;
+		}
+	}
 	result.content = root->content;
 	result.record_count = root->record_count;
 	result.file_count = root->file_count;
@@ -164,6 +246,8 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 out:
 	image_writer_free(pack.writer);
 	tree_source_free(pack.source);
+	base_free(base);
+	image_close(base_image);
 	scan_free(scan);
 	owners_free(owners);
 	return err;

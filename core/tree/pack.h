@@ -15,6 +15,8 @@
 #include "core/image/root.h"
 #include "core/tree/scan.h"
 
+#define PACK_SEEN_SUFFIX ".seen"
+
 struct pack_params {
 	const char *source;
 	const char *package_id;
@@ -23,6 +25,8 @@ struct pack_params {
 	unsigned worker_count;
 	bool allow_empty;
 	struct scan_options scan; /* owners may be NULL: pack's own */
+	const char *base;	  /* an older image of the source, or NULL */
+	int seen_fd; /* file for the rows that the next base needs; -1: none */
 
 	/* Called now and then; may be NULL. */
 	void (*progress)(void *context, uint64_t bytes_read, uint64_t entries);
@@ -39,7 +43,10 @@ struct pack_result {
 	uint64_t image_size;
 };
 
-/* Write the image to fd. */
+/*
+ * Write the image to fd.  The rows of a base stand in the file whose name is
+ * the base's and PACK_SEEN_SUFFIX; without them everything is read.
+ */
 int pack(const struct pack_params *params, int fd,
 	 struct pack_result *ret_result);
 

@@ -146,6 +146,12 @@ scan_top(const struct scan *scan)
 	return &scan->top;
 }
 
+int
+scan_top_fd(const struct scan *scan)
+{
+	return scan->top_fd;
+}
+
 static bool
 same_version(const struct pf_stat *a, const struct pf_stat *b)
 {

@@ -73,7 +73,8 @@ int scan_check_unchanged(struct scan *scan, const struct scan_entry *entry,
 int scan_fail(struct scan *scan, int err, const struct record *record,
 	      const char *what);
 
-/* The top as it was when the scan began. */
+/* The top as it was when the scan began, and open. */
 const struct pf_stat *scan_top(const struct scan *scan);
+int scan_top_fd(const struct scan *scan);
 
 #endif

@@ -7,7 +7,11 @@
  *
  * It decides what the blocks and the pages of the manifest are.  The decision
  * depends on paths, sizes and contents alone: the same tree gives the same
- * image, for any number of workers and any order of the directories.
+ * image, for any number of workers and any order of the directories, with a
+ * base or without.
+ *
+ * With a base, a block of nothing but unchanged files that nobody wants is
+ * not read: its name, and with level > 0 its frame, come from the base.
  *
  * Errors     reported.
  */
@@ -15,16 +19,30 @@
 #include <stdint.h>
 
 #include "core/chunk/cut.h"
+#include "core/tree/base.h"
 #include "core/tree/flow.h"
 #include "core/tree/scan.h"
 
 struct tree_source;
 
 struct tree_source_params {
-	struct scan *scan; /* borrowed */
+	const char *path;	  /* what scan goes through; borrowed */
+	struct scan *scan;	  /* borrowed */
 	struct cut_rule rule;
 	unsigned worker_count;
-	int level; /* of the frames; 0: make none */
+	int level;		  /* of the frames; 0: make none */
+	bool has_rows;		  /* slot->extra: a row a record, ROW_SIZE */
+	struct base *base;	  /* borrowed; may be NULL */
+	struct image *base_image; /* where its frames are, when level > 0 */
+
+	/*
+	 * Called for every record, in order; is_known: its digest is.  Says
+	 * whether somebody wants the file's data.  NULL: without a base
+	 * everything is read anyway, with one nothing is wanted.
+	 */
+	int (*look)(void *context, const struct record *record, bool is_known,
+		    bool *ret_is_wanted);
+	void *look_context;
 };
 
 int tree_source_new(const struct tree_source_params *params,
