@@ -84,7 +84,7 @@ int pf_stat_fd(int fd, struct pf_stat *ret_stat);
 
 /* Make a directory with exactly these permission bits. */
 int pf_mkdir_at(int dir, const char *name, unsigned mode);
-int pf_mkdir(const char *path);
+int pf_mkdir(const char *path); /* what the user typed; under the umask */
 int pf_symlink_at(const char *target, int dir, const char *name);
 int pf_link_at(int from_dir, const char *from, int to_dir, const char *to);
 int pf_unlink_at(int dir, const char *name);

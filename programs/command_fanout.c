@@ -1,3 +1,258 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/report.h"
+#include "core/fanout/fanout.h"
+#include "core/image/image.h"
+#include "platform/pf_process.h"
 #include "programs/command.h"
-int command_fanout(const struct options *options) { (void)options; return 1; }
+#include "programs/talk.h"
+
+static void
+show(void *context, uint64_t bytes, uint64_t total, uint64_t files)
+{
+	(void)context;
+	talk_progress("publishing", bytes, total, files);
+}
+
+/* A word as a shell takes it, in single quotes when it needs them. */
+static void
+print_word(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_./=:,+@%";
+
+	if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+		fprintf(stderr, " %s", word);
+		return;
+	}
+	fputs(" '", stderr);
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			fputs("'\\''", stderr);
+		else
+			fputc(*word, stderr);
+	}
+	fputc('\'', stderr);
+}
+
+/* The command that does again just what failed. */
+static void
+print_retry(const struct options *options, const struct fanout_params *params,
+	    uint32_t version, bool is_image)
+{
+	talk_end_progress();
+	fputs("To try again where it failed:\n  despool fanout", stderr);
+	print_word(params->source);
+	for (size_t i = 0; i < params->dest_count; i++)
+		if (params->dests[i].state == FANOUT_FAILED)
+			print_word(params->dests[i].path);
+	if (!is_image) {
+		if (strcmp(params->package_id, DEFAULT_PACKAGE_ID) != 0)
+			fprintf(stderr, " --id %s", params->package_id);
+		fprintf(stderr, " --version %u", version);
+	}
+	for (size_t i = 0; i < options->exclude_argument_count; i++) {
+		fputs(" --exclude", stderr);
+		print_word(options->exclude_arguments[i]);
+	}
+	if (options->exclude_from != NULL) {
+		fputs(" --exclude-from", stderr);
+		print_word(options->exclude_from);
+	}
+	if (params->keep != 2)
+		fprintf(stderr, " --keep %u", params->keep);
+	fputs(params->refresh ? " --refresh" : "", stderr);
+	fputs(params->rollback ? " --rollback" : "", stderr);
+	fputs(params->readback ? " --readback" : "", stderr);
+	fputs(params->no_create ? " --no-create" : "", stderr);
+	fputs(options->skip_special ? " --special=skip" : "", stderr);
+	fputs(options->allow_empty ? " --allow-empty" : "", stderr);
+	fputc('\n', stderr);
+}
+
+static const char *const states[] = { "pending", "published", "unchanged",
+				      "failed" };
+
+static void
+tell_dest(const struct fanout_dest *dest, const struct fanout_result *result,
+	  bool is_dry)
+{
+	if (talk_is_json()) {
+		json_t *fields = json_pack(
+			"{s:s, s:I, s:I, s:I, s:I, s:I}", "state",
+			states[dest->state], "version",
+			(json_int_t)(dest->state == FANOUT_FAILED ||
+						     dest->state ==
+							     FANOUT_PENDING
+					     ? dest->version_before
+					     : result->version),
+			"version_before", (json_int_t)dest->version_before,
+			"files_written", (json_int_t)dest->files_written,
+			"files_kept", (json_int_t)dest->files_kept,
+			"bytes_written", (json_int_t)dest->bytes_written);
+
+		talk_add_path(fields, "path", dest->path, strlen(dest->path));
+		if (dest->err < 0)
+			json_object_set_new(fields, "error",
+					    json_string(err_symbol(dest->err)));
+		talk_json("destination", fields);
+		return;
+	}
+	switch (dest->state) {
+	case FANOUT_PUBLISHED:
+		talk_say("%s: version %u, %llu files and %s written, %llu "
+			 "files kept",
+			 dest->path, result->version,
+			 (unsigned long long)dest->files_written,
+			 talk_size(dest->bytes_written),
+			 (unsigned long long)dest->files_kept);
+		break;
+	case FANOUT_UNCHANGED:
+		talk_say("%s: version %u, nothing changed", dest->path,
+			 dest->version_before);
+		break;
+	case FANOUT_FAILED:
+		talk_say("%s: failed: %s", dest->path, err_text(dest->err));
+		break;
+	case FANOUT_PENDING:
+		if (is_dry)
+			talk_say("%s: would publish version %u", dest->path,
+				 result->version);
+		break;
+	}
+}
+
+/* An image says itself which package and version it is. */
+static int
+read_identity(const struct options *options, struct fanout_params *params,
+	      bool *ret_is_image)
+{
+	struct image *image = NULL;
+	struct pf_stat stat;
+	const struct root *root;
+	static char id[PACKAGE_ID_SIZE + 1];
+	int err = pf_stat(params->source, &stat);
+
+	if (err < 0)
+		return report_error(err, params->source, "publishing");
+	*ret_is_image = stat.type != PF_DIR;
+	if (!*ret_is_image)
+		return 0;
+	err = image_open(params->source, &image);
+	if (err < 0)
+		return err;
+	root = image_root(image);
+	memcpy(id, root->package_id, sizeof id);
+	if ((options->package_id != NULL &&
+	     strcmp(options->package_id, id) != 0) ||
+	    (options->version != 0 && options->version != root->version))
+		err = report_error(DSP_ECONFLICT, params->source,
+				   "is package %s version %u", id,
+				   root->version);
+	params->package_id = id;
+	image_close(image);
+	return err;
+}
+
+static size_t
+count_state(const struct fanout_params *params, enum fanout_state state)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < params->dest_count; i++)
+		count += params->dests[i].state == state;
+	return count;
+}
+
+static json_t *
+to_json(const struct fanout_params *params, const struct fanout_result *result)
+{
+	json_t *fields = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files",
+		(json_int_t)result->file_count, "bytes_read",
+		(json_int_t)result->bytes_read, "bytes_written",
+		(json_int_t)result->bytes_written, "version",
+		(json_int_t)result->version, "destinations",
+		(json_int_t)params->dest_count, "published",
+		(json_int_t)count_state(params, FANOUT_PUBLISHED), "unchanged",
+		(json_int_t)count_state(params, FANOUT_UNCHANGED), "failed",
+		(json_int_t)count_state(params, FANOUT_FAILED));
+
+	talk_add_digest(fields, "content", &result->content);
+	return fields;
+}
+
+int
+command_fanout(const struct options *options)
+{
+	size_t dest_count = options->argument_count - 1;
+	struct fanout_dest *dests = calloc(dest_count, sizeof *dests);
+	struct fanout_params params = {
+		.source = options->arguments[0],
+		.package_id = options->package_id != NULL
+				      ? options->package_id
+				      : DEFAULT_PACKAGE_ID,
+		.version = options->version,
+		.dests = dests,
+		.dest_count = dest_count,
+		.keep = options->keep,
+		.worker_count = options->jobs,
+		.stall_timeout_s = options->stall_timeout_s,
+		.no_create = options->no_create,
+		.refresh = options->refresh,
+		.rollback = options->rollback,
+		.readback = options->readback,
+		.dry_run = options->dry_run,
+		.allow_empty = options->allow_empty,
+		.scan = { .exclude = &options->exclude,
+			  .special = options->skip_special
+					     ? SCAN_SKIP_SPECIAL
+					     : SCAN_REFUSE_SPECIAL },
+		.progress = show,
+	};
+	struct fanout_result result = { 0 };
+	json_t *fields = NULL;
+	bool is_image = false;
+	size_t failed;
+	int exit_code;
+	int err = dests != NULL ? 0 : DSP_ENOMEM;
+
+	talk_start(options, false);
+	for (size_t i = 0; i < dest_count && dests != NULL; i++)
+		dests[i].path = options->arguments[i + 1];
+	if (err == 0)
+		err = read_identity(options, &params, &is_image);
+	if (err == 0)
+		err = fanout(&params, &result);
+	exit_code = err_exit_code(err);
+	failed = dests != NULL ? count_state(&params, FANOUT_FAILED) : 0;
+	for (size_t i = 0; i < dest_count && dests != NULL; i++)
+		tell_dest(&dests[i], &result, options->dry_run);
+	if (failed > 0 && failed < dest_count)
+		exit_code = EXIT_PARTLY;
+	if (failed > 0 && !options->json)
+		print_retry(options, &params, result.version, is_image);
+	if (err == 0)
+		talk_say("%s %s version %u at %zu of %zu destinations, %s "
+			 "written, %.1f s",
+			 params.package_id,
+			 options->dry_run ? "would be" : "is", result.version,
+			 count_state(&params, FANOUT_PUBLISHED) +
+				 count_state(&params, FANOUT_UNCHANGED),
+			 dest_count, talk_size(result.bytes_written),
+			 talk_seconds());
+	if (dests != NULL)
+		fields = to_json(&params, &result);
+	talk_summary("fanout", exit_code, fields);
+	if (result.is_stalled) {
+		fflush(NULL);
+		pf_exit_now(exit_code);
+	}
+	free(dests);
+	return exit_code;
+}

@@ -233,11 +233,10 @@ struct cat {
 };
 
 static bool
-cat_wants(void *context, const struct record *record, uint64_t ordinal)
+cat_wants(void *context, const struct record *record)
 {
-	struct cat *cat = context;
+	const struct cat *cat = context;
 
-	(void)ordinal;
 	return record->type == RECORD_FILE &&
 	       record->path_size == cat->path_size &&
 	       memcmp(record->path, cat->path, cat->path_size) == 0;
@@ -301,7 +300,7 @@ cat_begin(struct lane_thread *thread, const struct slot *slot)
 	for (size_t i = 0; err == 0 && i < slot->record_count; i++) {
 		const struct record *record = &slot->records[i];
 
-		if (cat_wants(cat, record, 0)) {
+		if (cat_wants(cat, record)) {
 			cat->is_found = true;
 			err = put_data(cat, record, slot->part_offset, data,
 				       slot->is_part ? slot->raw_size

@@ -275,11 +275,14 @@ set_text(struct options *options, const struct option_row *row,
 		options->package_id = value;
 		return 0;
 	case OPTION_EXCLUDE:
+		options->exclude_arguments[options->exclude_argument_count++] =
+			value;
 		err = exclude_add(&options->exclude, value);
 		return err < 0 ? report_error(err, NULL, "--exclude \"%s\"",
 					      value)
 			       : 0;
 	case OPTION_EXCLUDE_FROM:
+		options->exclude_from = value;
 		return exclude_add_file(&options->exclude, value);
 	case OPTION_SPECIAL:
 		err = parse_word(value, row->name, specials, 2, &index);
@@ -463,7 +466,9 @@ options_parse(int argc, char **argv, const struct command *commands,
 	if (err < 0)
 		return err;
 	options.arguments = calloc((size_t)argc, sizeof *options.arguments);
-	if (options.arguments == NULL)
+	options.exclude_arguments =
+		calloc((size_t)argc, sizeof *options.exclude_arguments);
+	if (options.arguments == NULL || options.exclude_arguments == NULL)
 		return report_error(DSP_ENOMEM, NULL, "starting");
 	for (int i = 2, used; err == 0 && i < argc; i += used) {
 		used = 1;
@@ -485,7 +490,8 @@ options_release(struct options *options)
 {
 	exclude_release(&options->exclude);
 	free(options->arguments);
-	options->arguments = NULL;
+	free(options->exclude_arguments);
+	options->arguments = options->exclude_arguments = NULL;
 }
 
 void

@@ -60,6 +60,9 @@ struct options {
 	unsigned keep;
 	unsigned stall_timeout_s;
 	struct exclude exclude;
+	const char **exclude_arguments; /* as they were typed */
+	size_t exclude_argument_count;
+	const char *exclude_from;
 	enum progress_mode progress;
 	bool json;
 	bool quiet;

@@ -9,6 +9,7 @@
 #include "core/base/bytes.h"
 #include "core/base/err.h"
 #include "core/chunk/frame.h"
+#include "core/image/image.h"
 #include "platform/pf_file.h"
 
 struct image_writer {
@@ -213,13 +214,30 @@ add_root_page(struct image_writer *writer, const struct root_page *page)
 	return 0;
 }
 
-/* Write the page's frame and note in the directory where it is. */
+/* Write a page's frame and note in the directory where it is. */
+static int
+write_page_frame(struct image_writer *writer, const void *frame, size_t size)
+{
+	struct digest digest;
+	int err = 0;
+
+	digest_of(frame, size, &digest);
+	err |= buffer_add_le64(&writer->directory, writer->offset);
+	err |= buffer_add_le32(&writer->directory, (uint32_t)size);
+	err |= buffer_add(&writer->directory, digest.bytes, DIGEST_SIZE);
+	if (err != 0)
+		return DSP_ENOMEM;
+	err = write_skip_header(writer, IMAGE_MAGIC_PAGE, size);
+	if (err < 0)
+		return err;
+	return write_out(writer, frame, size);
+}
+
 static int
 write_page(struct image_writer *writer)
 {
 	struct buffer *raw = &writer->raw;
 	struct buffer *frame = &writer->frame;
-	struct digest digest;
 	size_t size;
 	int err;
 
@@ -231,16 +249,7 @@ write_page(struct image_writer *writer)
 			   frame->data, frame->capacity, &size);
 	if (err < 0)
 		return err;
-	digest_of(frame->data, size, &digest);
-	err |= buffer_add_le64(&writer->directory, writer->offset);
-	err |= buffer_add_le32(&writer->directory, (uint32_t)size);
-	err |= buffer_add(&writer->directory, digest.bytes, DIGEST_SIZE);
-	if (err != 0)
-		return DSP_ENOMEM;
-	err = write_skip_header(writer, IMAGE_MAGIC_PAGE, size);
-	if (err < 0)
-		return err;
-	return write_out(writer, frame->data, size);
+	return write_page_frame(writer, frame->data, size);
 }
 
 static int
@@ -356,6 +365,35 @@ image_writer_finish(struct image_writer *writer,
 		*ret_size = writer->offset;
 	buffer_release(&root);
 	return err;
+}
+
+int
+image_write_manifest(struct image *image, int fd)
+{
+	const struct root *root = image_root(image);
+	struct image_writer writer = { .fd = fd, .kind = IMAGE_MANIFEST };
+	struct page_load load = { 0 };
+	struct digest root_digest;
+	int err = write_header(&writer);
+
+	for (uint32_t i = 0; err == 0 && i < root->page_count; i++) {
+		err = image_load_page(image, i, &load);
+		if (err == 0)
+			err = write_page_frame(&writer, load.stored.data,
+					       load.stored.size);
+	}
+	if (err == 0)
+		err = write_tail(&writer, image_root_raw(image), &root_digest);
+	page_load_release(&load);
+	buffer_release(&writer.directory);
+	return err;
+}
+
+void
+image_writer_set_version(struct image_writer *writer, uint32_t version)
+{
+	assert(version > 0);
+	writer->root.version = version;
 }
 
 const struct root *

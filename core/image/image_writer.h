@@ -71,6 +71,9 @@ int image_writer_end_page(struct image_writer *writer);
 int image_writer_finish(struct image_writer *writer,
 			struct digest *ret_root_digest, uint64_t *ret_size);
 
+/* Change the version; until image_writer_finish(). */
+void image_writer_set_version(struct image_writer *writer, uint32_t version);
+
 /* The root as far as it is known; complete after image_writer_finish(). */
 const struct root *image_writer_root(const struct image_writer *writer);
 

@@ -60,6 +60,12 @@ base_free(struct base *base)
 	free(base);
 }
 
+struct image *
+base_image(const struct base *base)
+{
+	return base->image;
+}
+
 /* One step; counts the files that wait for a block. */
 static int
 step(struct base *base, enum walk_step *ret_step)

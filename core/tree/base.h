@@ -30,6 +30,9 @@ struct base;
 int base_new(struct image *image, int rows_fd, struct base **ret_base);
 void base_free(struct base *base);
 
+/* The image or manifest it was made with; lent. */
+struct image *base_image(const struct base *base);
+
 /* What the base knows of one entry. */
 struct base_view {
 	bool is_unchanged;

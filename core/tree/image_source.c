@@ -24,6 +24,7 @@ struct image_source {
 	unsigned worker_count;
 	struct image_worker *workers;
 	bool is_group_wanted;
+	bool is_in_large; /* more parts of the file in the last slot follow */
 	atomic_ullong progress; /* bytes */
 };
 
@@ -97,19 +98,26 @@ add_record(struct image_source *source, struct slot *slot)
 	const struct walk_view *view = walk_view(source->walk);
 	struct record *record;
 
-	if (slot->record_count == 0) {
+	if (slot->record_count == 0)
 		slot->ordinal = view->ordinal;
-		source->is_group_wanted = false;
-	}
 	record = slot_add_record(slot);
 	if (record == NULL ||
 	    record_copy(&view->record, &slot->arena, record) < 0)
 		return report_error(DSP_ENOMEM, image_name(source->image),
 				    "reading the manifest");
-	if (source->wants == NULL ||
-	    source->wants(source->wants_context, record, view->ordinal))
-		source->is_group_wanted = true;
 	return 0;
+}
+
+/* Does somebody want the data of the record just added? */
+static void
+ask(struct image_source *source, const struct slot *slot)
+{
+	const struct record *record = &slot->records[slot->record_count - 1];
+	bool is_wanted = source->wants == NULL ||
+			 source->wants(source->wants_context, record);
+
+	if (is_wanted && record_has_digest(record))
+		source->is_group_wanted = true;
 }
 
 static int
@@ -127,6 +135,9 @@ add_block(struct image_source *source, struct slot *slot)
 	slot->raw_size = view->block.raw_size;
 	slot->name = view->block.name;
 	slot->frame_ref = view->frame;
+	source->is_in_large =
+		view->is_part &&
+		view->part_offset + view->block.raw_size < view->record.data_size;
 	slot->is_skipped = !source->is_group_wanted ||
 			   slot->number < source->first;
 	if (slot->frame_ref.size > source->frame_max)
@@ -144,6 +155,9 @@ image_source_fill(void *context, struct slot *slot, bool *ret_is_end)
 	enum walk_step step;
 	int err;
 
+	/* A further part of a large file is wanted as the first one was. */
+	if (!source->is_in_large)
+		source->is_group_wanted = false;
 	for (;;) {
 		err = walk_next(source->walk, &step);
 		if (err < 0)
@@ -158,10 +172,12 @@ image_source_fill(void *context, struct slot *slot, bool *ret_is_end)
 			slot->ends_page = true;
 			return 0;
 		}
-		if (step == WALK_RECORD)
-			err = add_record(source, slot);
+		if (step != WALK_RECORD)
+			continue;
+		err = add_record(source, slot);
 		if (err < 0)
 			return err;
+		ask(source, slot);
 	}
 }
 

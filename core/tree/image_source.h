@@ -20,9 +20,11 @@
 
 struct image_source;
 
-/* Which records are wanted, and so which blocks. */
-typedef bool image_source_wants(void *context, const struct record *record,
-				uint64_t ordinal);
+/*
+ * Are the data of this record wanted?  Called once for every record, in
+ * order; a block that holds nothing wanted is not read.
+ */
+typedef bool image_source_wants(void *context, const struct record *record);
 
 /*
  * Read image, which is borrowed until image_source_free(), with at most

@@ -565,7 +565,7 @@ tree_source_fill(void *context, struct slot *slot, bool *ret_is_end)
 			return err;
 		if (source->pending == NULL) {
 			*ret_is_end = slot->record_count == 0;
-			return end_slot(source, slot, true);
+			return *ret_is_end ? 0 : end_slot(source, slot, true);
 		}
 		err = add_entry(source, slot, &is_full);
 	}

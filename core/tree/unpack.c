@@ -66,13 +66,6 @@ wants(void *context, const struct record *record)
 	return result;
 }
 
-static bool
-wants_block(void *context, const struct record *record, uint64_t ordinal)
-{
-	(void)ordinal;
-	return wants(context, record);
-}
-
 static int
 dir_is_empty(int dir, const char *name, bool *ret_is_empty)
 {
@@ -232,7 +225,7 @@ write_tree(struct unpack *unpack, struct owners *owners,
 	int err, finish_err;
 
 	err = image_source_new(params->image, params->worker_count,
-			       is_partial ? wants_block : NULL, unpack,
+			       is_partial ? wants : NULL, unpack,
 			       &progress.source);
 	if (err < 0)
 		return err;

@@ -11,6 +11,7 @@
 #include "core/base/err.h"
 #include "platform/pf_err.h"
 #include "platform/pf_fault.h"
+#include "platform/pf_process.h"
 
 #define NS_PER_S 1000000000
 
@@ -295,7 +296,7 @@ pf_mkdir(const char *path)
 {
 	int err = pf_fault();
 
-	return err < 0 ? err : result(mkdir(path, 0777));
+	return err < 0 ? err : result(mkdir(path, 0777 & ~pf_umask()));
 }
 
 int
