@@ -137,12 +137,18 @@ check_stdout(int exit_code)
 static int
 run(int argc, char **argv)
 {
-	struct options options = { 0 };
+	struct options options = { .progress = PROGRESS_NONE };
 	int exit_code;
-	int err = options_parse(argc, argv, commands, &options);
+	int err;
 
+	/* How to say what is wrong with the command line is part of it. */
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		options.json |= strcmp(argv[i], "--json") == 0;
+		options.quiet |= strcmp(argv[i], "--quiet") == 0;
+	}
+	talk_start(&options, false);
+	err = options_parse(argc, argv, commands, &options);
 	if (err < 0) {
-		talk_start(&options, false);
 		if (options.command != NULL)
 			talk_summary(options.command->name, err_exit_code(err),
 				     NULL);

@@ -88,12 +88,38 @@ write_json(const char *type, json_t *fields)
 	json_decref(fields);
 }
 
+/* Add words; bytes in them that are no UTF-8 are written as \ooo. */
+static void
+add_text(json_t *object, const char *key, const char *text)
+{
+	json_t *string = json_string(text);
+	size_t size = strlen(text);
+	char *safe;
+
+	if (string == NULL) {
+		safe = malloc(4 * size + 1);
+		if (safe == NULL)
+			return;
+		safe[0] = '\0';
+		for (size_t i = 0, used = 0; i < size; i++) {
+			unsigned char c = (unsigned char)text[i];
+
+			used += (size_t)snprintf(safe + used, 5,
+						 c < 128 ? "%c" : "\\%03o", c);
+		}
+		string = json_string(safe);
+		free(safe);
+	}
+	json_object_set_new(object, key, string);
+}
+
 static void
 report_json(const struct report *report)
 {
 	static const char *const types[] = { "error", "warning", "info" };
-	json_t *fields = json_pack("{s:s}", "text", report->text);
+	json_t *fields = json_object();
 
+	add_text(fields, "text", report->text);
 	if (report->err != 0)
 		json_object_set_new(fields, "error",
 				    json_string(err_symbol(report->err)));

@@ -30,7 +30,7 @@ enum record_type {
 	RECORD_DIR = 1,
 	RECORD_FILE = 2,
 	RECORD_SYMLINK = 3,
-	RECORD_HARDLINK = 4, /* a further name of the file at `target` */
+	RECORD_HARDLINK = 4, /* a further name of what is at `target` */
 };
 
 #define RECORD_TARGET_MAX   65535u	/* bytes */

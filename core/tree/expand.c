@@ -13,6 +13,12 @@
 #include "core/tree/remove.h"
 #include "platform/pf_xattr.h"
 
+/*
+ * While it is written.  The packed bits come last: whoever is not root can
+ * set no attribute on a file made read-only.
+ */
+enum { FILE_MODE = 0600 };
+
 int
 expand_fail(struct expand *expand, int err, const struct record *record,
 	    const char *what)
@@ -108,6 +114,16 @@ open_node(int dir, const char *name, bool is_old, const struct record *record,
 		err = pf_open_dir_at(dir, name, &node->fd);
 	if (err == 0 && is_old)
 		err = pf_set_mode_fd(node->fd, 0700);
+
+	/*
+	 * What is made in it gets no access list that nobody packed: not from
+	 * the directory above the top, and not from a kept directory's own
+	 * default list, which comes back with its other attributes.
+	 */
+	if (err == 0 && (is_old || parent == NULL))
+		err = pf_xattr_remove(dir, name, "system.posix_acl_default");
+	if (err == 0 && !is_old && parent == NULL)
+		err = pf_xattr_remove(dir, name, "system.posix_acl_access");
 	if (err < 0) {
 		free_node(node);
 		return err;
@@ -167,14 +183,9 @@ begin_dir(struct expand *expand, const struct record *record,
 		return expand_fail(expand, err, record,
 				   is_old ? "opening the directory"
 					  : "making the directory");
-	if (parent != NULL) {
+	if (parent != NULL)
 		atomic_fetch_add(&parent->refs, 1);
-	} else if (!is_old) {
-		/* What is made here gets no list that nobody packed. */
-		err = pf_xattr_remove(dir, name, "system.posix_acl_default");
-	}
-	if (err == 0)
-		err = push(expand, node);
+	err = push(expand, node);
 	if (err < 0) {
 		expand_leave(expand, node);
 		return expand_fail(expand, err, record, "making the directory");
@@ -261,8 +272,8 @@ begin_large(struct expand *expand, const struct record *record,
 	if (is_old)
 		err = pf_unlink_at(parent->fd, large->name);
 	if (err == 0)
-		err = pf_create_at(parent->fd, large->name,
-				   record->mode & 0777, &large->fd);
+		err = pf_create_at(parent->fd, large->name, FILE_MODE,
+				   &large->fd);
 	if (err < 0)
 		goto out;
 	large->node = parent;
@@ -476,7 +487,7 @@ make_file(struct expand *expand, struct node *node, const char *name,
 	  struct pf_stat *ret_stat)
 {
 	int fd = -1;
-	int err = pf_create_at(node->fd, name, record->mode & 0777, &fd);
+	int err = pf_create_at(node->fd, name, FILE_MODE, &fd);
 
 	if (err < 0)
 		return expand_fail(expand, err, record, "making the file");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/digest.h"
 #include "core/base/err.h"
 #include "core/base/path.h"
 #include "core/base/report.h"
@@ -84,11 +85,45 @@ output_is_inside(int dir, const struct pf_stat *top, bool *ret_is_inside)
 	return err;
 }
 
+/* "." part hex suffix */
+static void
+join_name(char *to, const char *part, size_t size, const char *hex,
+	  const char *suffix)
+{
+	*to++ = '.';
+	memcpy(to, part, size);
+	to += size;
+	memcpy(to, hex, strlen(hex));
+	to += strlen(hex);
+	memcpy(to, suffix, strlen(suffix) + 1);
+}
+
+char *
+output_temp_name(const char *name)
+{
+	enum { NAME_MAX_SIZE = 255, PART_SIZE = 200, HEX_SIZE = 16 };
+	static const char suffix[] = ".despool";
+	size_t size = strlen(name);
+	struct digest digest;
+	char hex[DIGEST_HEX_SIZE];
+	char *temp = malloc(size + HEX_SIZE + sizeof suffix + 2);
+
+	if (temp == NULL)
+		return NULL;
+	if (1 + size + sizeof suffix - 1 <= NAME_MAX_SIZE) {
+		join_name(temp, name, size, "", suffix);
+	} else {
+		digest_of(name, size, &digest);
+		digest_to_hex(&digest, hex);
+		hex[HEX_SIZE] = '\0';
+		join_name(temp, name, PART_SIZE, hex, suffix);
+	}
+	return temp;
+}
+
 static int
 make_names(struct output *output, const char *path)
 {
-	static const char suffix[] = ".despool";
-	size_t size;
 	int err;
 
 	output->path = malloc(strlen(path) + 1);
@@ -98,14 +133,8 @@ make_names(struct output *output, const char *path)
 	err = output_split(path, &output->dir, &output->name);
 	if (err < 0)
 		return err;
-	size = strlen(output->name);
-	output->temp = malloc(1 + size + sizeof suffix);
-	if (output->temp == NULL)
-		return DSP_ENOMEM;
-	output->temp[0] = '.';
-	memcpy(output->temp + 1, output->name, size);
-	memcpy(output->temp + 1 + size, suffix, sizeof suffix);
-	return 0;
+	output->temp = output_temp_name(output->name);
+	return output->temp != NULL ? 0 : DSP_ENOMEM;
 }
 
 /* Make the temporary file, over one whose process is gone. */

@@ -37,6 +37,13 @@ int output_commit(struct output *output);
 /* End it; what was not committed is removed.  NULL is allowed. */
 void output_close(struct output *output);
 
+/*
+ * The name under which name's successor is made beside it: ".NAME.despool",
+ * or a shorter one with a digest in it when that is too long for a file
+ * system.  Gives the caller a string to free(); NULL: out of memory.
+ */
+char *output_temp_name(const char *name);
+
 /* Split path into an open directory and a name in it; *ret_name is inside
  * path or ".".  DSP_EINVAL for a path without a name, such as "..". */
 int output_split(const char *path, int *ret_dir, char **ret_name);

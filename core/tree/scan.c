@@ -211,8 +211,8 @@ end_level(struct scan *scan)
 }
 
 /*
- * A file with several names: the first one met is the file, the others are
- * links to it.
+ * Something with several names: the first one met is the thing itself, the
+ * others are links to it.
  */
 static int
 find_link(struct scan *scan, struct record *record, const struct pf_stat *stat)
@@ -288,7 +288,10 @@ fill_record(struct scan *scan, struct scan_entry *entry)
 	case PF_LINK:
 		record->type = RECORD_SYMLINK;
 		record->mode = 0777;
-		err = read_target(scan, entry);
+		if (stat->link_count > 1)
+			err = find_link(scan, record, stat);
+		if (err == 0 && record->type == RECORD_SYMLINK)
+			err = read_target(scan, entry);
 		break;
 	case PF_FILE:
 		record->type = RECORD_FILE;

@@ -290,22 +290,16 @@ check_found(const struct unpack *unpack)
 static int
 prepare(struct unpack *unpack)
 {
-	static const char suffix[] = ".despool";
 	const struct unpack_params *params = unpack->params;
-	size_t size;
 	int err = output_split(params->path, &unpack->parent, &unpack->name);
 
 	if (err < 0)
 		return err;
-	size = strlen(unpack->name);
-	unpack->staging_name = malloc(1 + size + sizeof suffix);
+	unpack->staging_name = output_temp_name(unpack->name);
 	unpack->is_found =
 		calloc(params->select_count + 1, sizeof *unpack->is_found);
 	if (unpack->staging_name == NULL || unpack->is_found == NULL)
 		return DSP_ENOMEM;
-	unpack->staging_name[0] = '.';
-	memcpy(unpack->staging_name + 1, unpack->name, size);
-	memcpy(unpack->staging_name + 1 + size, suffix, sizeof suffix);
 	return look(unpack);
 }
 
