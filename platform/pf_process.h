@@ -23,6 +23,9 @@ uint64_t pf_peak_memory(void);
 /* May this process give files to other owners? */
 bool pf_is_root(void);
 
+/* Who new files belong to, where no directory says otherwise. */
+void pf_own_ids(uint32_t *ret_uid, uint32_t *ret_gid);
+
 /* Permission bits of new files are exactly those asked for. */
 void pf_clear_umask(void);
 

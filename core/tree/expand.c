@@ -11,13 +11,8 @@
 #include "core/tree/below.h"
 #include "core/tree/expand_int.h"
 #include "core/tree/remove.h"
+#include "platform/pf_process.h"
 #include "platform/pf_xattr.h"
-
-/*
- * While it is written.  The packed bits come last: whoever is not root can
- * set no attribute on a file made read-only.
- */
-enum { FILE_MODE = 0600 };
 
 int
 expand_fail(struct expand *expand, int err, const struct record *record,
@@ -169,6 +164,19 @@ path_depth(const char *path, size_t size)
 	return depth;
 }
 
+/* Whom do new files belong to?  Asked of the top, which was just made. */
+static void
+find_own(struct expand *expand, int top)
+{
+	struct pf_stat stat;
+
+	pf_own_ids(&expand->own_uid, &expand->own_gid);
+	expand->has_own = pf_stat_fd(top, &stat) == 0 &&
+			  (stat.mode & 02000) == 0 &&
+			  stat.uid == expand->own_uid &&
+			  stat.gid == expand->own_gid;
+}
+
 static int
 begin_dir(struct expand *expand, const struct record *record,
 	  struct node *parent, bool is_old)
@@ -185,6 +193,8 @@ begin_dir(struct expand *expand, const struct record *record,
 					  : "making the directory");
 	if (parent != NULL)
 		atomic_fetch_add(&parent->refs, 1);
+	else if (!is_old)
+		find_own(expand, node->fd);
 	err = push(expand, node);
 	if (err < 0) {
 		expand_leave(expand, node);
@@ -272,8 +282,8 @@ begin_large(struct expand *expand, const struct record *record,
 	if (is_old)
 		err = pf_unlink_at(parent->fd, large->name);
 	if (err == 0)
-		err = pf_create_at(parent->fd, large->name, FILE_MODE,
-				   &large->fd);
+		err = pf_create_at(parent->fd, large->name,
+				   expand_first_mode(record), &large->fd);
 	if (err < 0)
 		goto out;
 	large->node = parent;
@@ -487,7 +497,7 @@ make_file(struct expand *expand, struct node *node, const char *name,
 	  struct pf_stat *ret_stat)
 {
 	int fd = -1;
-	int err = pf_create_at(node->fd, name, FILE_MODE, &fd);
+	int err = pf_create_at(node->fd, name, expand_first_mode(record), &fd);
 
 	if (err < 0)
 		return expand_fail(expand, err, record, "making the file");

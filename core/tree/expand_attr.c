@@ -62,10 +62,26 @@ set_owner(struct expand *expand, struct node *node, const char *name, int fd,
 		      record->group, record->gid, &uid, &gid);
 	if (known != NULL && known->uid == uid && known->gid == gid)
 		return 0;
+	if (known == NULL && expand->has_own && expand->own_uid == uid &&
+	    expand->own_gid == gid)
+		return 0;
 	err = fd >= 0 ? pf_set_owner_fd(fd, uid, gid)
 		      : pf_set_owner_at(node->fd, name, uid, gid);
 	return err < 0 ? expand_fail(expand, err, record, "setting the owner")
 		       : 0;
+}
+
+/*
+ * The packed bits at once where that is enough.  Set-id bits would be cleared
+ * by a new owner; and whoever is not root can set no attribute on a file made
+ * read-only.
+ */
+unsigned
+expand_first_mode(const struct record *record)
+{
+	if (record->xattrs_size > 0 || (record->mode & 07000) != 0)
+		return 0600;
+	return record->mode;
 }
 
 /*
@@ -84,7 +100,8 @@ expand_set_attributes(struct expand *expand, struct node *node,
 		err = set_xattrs(expand, node, name, record);
 	if (err < 0)
 		return err;
-	if (!is_link) {
+	if (!is_link && (record->type == RECORD_DIR ||
+			 expand_first_mode(record) != record->mode)) {
 		err = pf_set_mode_fd(fd, record->mode);
 		if (err < 0)
 			return expand_fail(expand, err, record,

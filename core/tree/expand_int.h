@@ -38,6 +38,13 @@ struct expand {
 	struct expand_params params;
 	struct lane lane;
 
+	/*
+	 * What is made here belongs to these without being told so; not known
+	 * (has_own false) in a recycled tree, or below a set-group-id top.
+	 */
+	bool has_own;
+	uint32_t own_uid, own_gid;
+
 	/* begin only: where the walk is. */
 	struct node **stack;
 	size_t depth;
@@ -70,6 +77,9 @@ struct expand_scratch {
 /* Report err about a path of the tree.  Returns err. */
 int expand_fail(struct expand *expand, int err, const struct record *record,
 		const char *what);
+
+/* With which bits a file is made; expand_set_attributes() sets the rest. */
+unsigned expand_first_mode(const struct record *record);
 
 /*
  * Give the object at name in node, which fd is open on unless it is a

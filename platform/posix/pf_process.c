@@ -52,6 +52,13 @@ pf_is_root(void)
 }
 
 void
+pf_own_ids(uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	*ret_uid = geteuid();
+	*ret_gid = getegid();
+}
+
+void
 pf_clear_umask(void)
 {
 	saved_umask = umask(0);
