@@ -10,6 +10,7 @@
 #include "core/base/report.h"
 #include "core/fanout/dp_int.h"
 #include "core/tree/check.h"
+#include "core/tree/cloner.h"
 #include "core/tree/output.h"
 #include "core/tree/remove.h"
 #include "platform/pf_dir.h"
@@ -472,6 +473,17 @@ dp_begin(struct dp *dp, uint32_t *recycle, struct owners *owners,
 	if (err == 0)
 		*ret_expand = dp->expand;
 	return err;
+}
+
+bool
+dp_can_clone(struct dp *dp, uint64_t *ret_device)
+{
+	struct pf_stat stat;
+
+	if (pf_stat_fd(dp->staging, &stat) < 0)
+		return false;
+	*ret_device = stat.device;
+	return cloner_works_in(dp->staging);
 }
 
 void

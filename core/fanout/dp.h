@@ -79,6 +79,9 @@ uint32_t dp_recyclable(struct dp *dp, uint32_t version, unsigned keep);
 int dp_begin(struct dp *dp, uint32_t *recycle, struct owners *owners,
 	     unsigned thread_count, struct expand **ret_expand);
 
+/* Do files on this file system share blocks, and which one is it? */
+bool dp_can_clone(struct dp *dp, uint64_t *ret_device);
+
 struct dp_publication {
 	uint32_t version;
 	int manifest_fd;		  /* a manifest file, from its start */

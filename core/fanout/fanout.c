@@ -313,8 +313,50 @@ begin_step(struct target *target)
 	/* One alone uses all processors; of many, each one. */
 	unsigned threads = params->dest_count == 1 ? params->worker_count : 1;
 
+	if (params->dest_count > 1 || !fanout->is_image)
+		target->can_clone =
+			dp_can_clone(target->dp, &target->device);
+	if (target->can_clone)
+		threads = 1;
 	return dp_begin(target->dp, &target->recycled, fanout->owners, threads,
 			&target->expand);
+}
+
+/*
+ * Where files can share blocks, they share the source's, when that is a tree
+ * on the same file system; else the first destination there writes, and the
+ * others share its.
+ */
+static void
+choose_clones(struct fanout *fanout)
+{
+	const struct fanout_params *params = fanout->params;
+	struct pf_stat source = { 0 };
+
+	if (fanout->source_top >= 0 &&
+	    pf_stat_fd(fanout->source_top, &source) < 0)
+		return;
+	for (size_t i = 0; i < params->dest_count; i++) {
+		struct target *target = &fanout->targets[i];
+
+		if (target->expand == NULL || !target->can_clone)
+			continue;
+		if (fanout->source_top >= 0 &&
+		    source.device == target->device) {
+			expand_clone_source(target->expand, fanout->source_top);
+			continue;
+		}
+		for (size_t j = 0; j < i; j++) {
+			struct target *leader = &fanout->targets[j];
+
+			if (leader->expand == NULL || !leader->can_clone ||
+			    leader->device != target->device ||
+			    leader->recycled != 0)
+				continue;
+			expand_clone_leader(target->expand, leader->expand);
+			break;
+		}
+	}
 }
 
 /*
@@ -417,8 +459,10 @@ write_and_publish(struct fanout *fanout)
 	}
 	choose_recycled(fanout);
 	err = fanout_each(fanout, is_active, begin_step, timeout);
-	if (err == 0)
-		err = fanout_write(fanout);
+	if (err < 0)
+		return err;
+	choose_clones(fanout);
+	err = fanout_write(fanout);
 	if (err < 0)
 		return err;
 	if (!fanout->is_image)
@@ -439,8 +483,11 @@ open_source(struct fanout *fanout)
 	if (err < 0)
 		return report_error(err, params->source, "publishing");
 	fanout->is_image = stat.type != PF_DIR;
-	if (!fanout->is_image)
-		return 0;
+	if (!fanout->is_image) {
+		err = pf_open_dir(params->source, &fanout->source_top);
+		return err < 0 ? report_error(err, params->source, "publishing")
+			       : 0;
+	}
 	err = image_open(params->source, &fanout->image);
 	if (err == 0 && image_kind(fanout->image) != IMAGE_WITH_BLOCKS)
 		err = report_error(DSP_EFORMAT, params->source,
@@ -485,6 +532,7 @@ tear_down(struct fanout *fanout)
 	pf_lock_free(fanout->lock);
 	pf_condition_free(fanout->stepped);
 	free(fanout->views);
+	pf_close(fanout->source_top);
 	pf_close(fanout->manifest_fd);
 	pf_close(fanout->seen_fd);
 	free(fanout);
@@ -523,6 +571,7 @@ fanout(const struct fanout_params *params, struct fanout_result *ret_result)
 		return report_error(DSP_ENOMEM, params->source, "publishing");
 	fanout->params = params;
 	fanout->manifest_fd = fanout->seen_fd = fanout->round_seen_fd = -1;
+	fanout->source_top = -1;
 	err = run(fanout);
 	for (size_t i = 0; i < params->dest_count; i++) {
 		fanout->result.bytes_written += params->dests[i].bytes_written;

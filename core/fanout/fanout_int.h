@@ -20,6 +20,8 @@ struct target {
 	struct dp *dp;
 	struct expand *expand; /* the dp's; NULL: nothing to write */
 	uint32_t recycled;     /* version that the tree is made of; 0: none */
+	bool can_clone;	       /* on its file system, which is: */
+	uint64_t device;
 	bool is_active;	       /* has a tree to be written or published */
 	bool is_written;       /* all of it */
 
@@ -42,6 +44,7 @@ struct fanout {
 	bool is_image;
 	struct image *image;
 	uint32_t newest;    /* version published anywhere */
+	int source_top;	    /* a tree to share blocks with; -1: an image */
 	int manifest_fd;    /* the manifest to publish, in a temporary file */
 	int seen_fd;	    /* rows about the source; -1: an image */
 	struct digest root_digest;

@@ -160,7 +160,7 @@ take_slot(struct lane_thread *thread, const struct slot *slot)
 	if (err == 0 && slot->ends_page)
 		err = image_writer_end_page(fanout->writer);
 	if (err == 0 && slot->part_offset == 0 && slot->record_count > 0)
-		err = pf_write_at(fanout->round_seen_fd, slot->extra,
+		err = pf_write_at(fanout->round_seen_fd, slot->rows,
 				  slot->record_count * ROW_SIZE,
 				  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
 	return err < 0 ? report_error(err, NULL, "writing the manifest") : 0;
@@ -352,9 +352,8 @@ settle(struct fanout *fanout, struct target *target, const struct lane *lane)
 		int err;
 
 		report_warning(target->dest->path,
-			       "files of version %u were changed by others, "
-			       "so every file is written anew",
-			       target->recycled);
+			       "what the tree was to be made of was changed by "
+			       "others, so every file is written anew");
 		target->recycled = 0;
 		err = dp_begin(target->dp, &target->recycled, fanout->owners,
 			       1, &target->expand);

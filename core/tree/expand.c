@@ -49,6 +49,13 @@ note(struct expand *expand, int err)
 	return err;
 }
 
+/* What the system said about the record's file in the source, or NULL. */
+static const uint8_t *
+row_of(const struct slot *slot, size_t i)
+{
+	return slot->rows != NULL ? slot->rows + i * ROW_SIZE : NULL;
+}
+
 /* Directories. */
 
 static void
@@ -177,6 +184,19 @@ find_own(struct expand *expand, int top)
 			  stat.gid == expand->own_gid;
 }
 
+/* Followers find this tree's files through a descriptor of their own. */
+static int
+show_top(struct expand *expand, int top)
+{
+	int copy = -1;
+	int err = pf_duplicate(top, &copy);
+
+	pf_lock(expand->lock);
+	expand->top = copy;
+	pf_unlock(expand->lock);
+	return err;
+}
+
 static int
 begin_dir(struct expand *expand, const struct record *record,
 	  struct node *parent, bool is_old)
@@ -195,7 +215,10 @@ begin_dir(struct expand *expand, const struct record *record,
 		atomic_fetch_add(&parent->refs, 1);
 	else if (!is_old)
 		find_own(expand, node->fd);
-	err = push(expand, node);
+	if (parent == NULL)
+		err = show_top(expand, node->fd);
+	if (err == 0)
+		err = push(expand, node);
 	if (err < 0) {
 		expand_leave(expand, node);
 		return expand_fail(expand, err, record, "making the directory");
@@ -233,7 +256,8 @@ write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
 
 /* The last part is written: what remains to be said about the file. */
 static int
-leave_large(struct expand *expand, struct large *large)
+leave_large(struct expand *expand, struct large *large,
+	    const struct slot *slot)
 {
 	const struct record *record = &large->record;
 	struct pf_stat stat;
@@ -241,11 +265,15 @@ leave_large(struct expand *expand, struct large *large)
 
 	if (atomic_fetch_sub(&large->refs, 1) != 1)
 		return 0;
-	if (err == 0 && record->is_sparse) {
+	if (err == 0 && record->is_sparse && !large->is_clone) {
 		err = pf_set_size(large->fd, record->size);
 		if (err < 0)
 			expand_fail(expand, err, record, "setting the size");
 	}
+	if (err == 0 && large->is_clone)
+		err = expand_end_clone(expand, record,
+				       row_of(slot, slot->record_count - 1),
+				       slot->number, large->fd);
 	if (err == 0)
 		err = expand_set_attributes(expand, large->node, large->name,
 					    large->fd, record, &stat);
@@ -265,16 +293,17 @@ leave_large(struct expand *expand, struct large *large)
 }
 
 static int
-begin_large(struct expand *expand, const struct record *record,
-	    uint64_t ordinal, struct node *parent, bool is_old)
+begin_large(struct expand *expand, const struct slot *slot, size_t i,
+	    struct node *parent, bool is_old)
 {
+	const struct record *record = &slot->records[i];
 	struct large *large = calloc(1, sizeof *large);
 	int err = DSP_ENOMEM;
 
 	if (large == NULL)
 		return expand_fail(expand, err, record, "writing");
 	large->fd = -1;
-	large->ordinal = ordinal;
+	large->ordinal = slot->ordinal + i;
 	err = record_copy(record, &large->arena, &large->record);
 	if (err < 0)
 		goto out;
@@ -286,6 +315,7 @@ begin_large(struct expand *expand, const struct record *record,
 				   expand_first_mode(record), &large->fd);
 	if (err < 0)
 		goto out;
+	large->is_clone = expand_begin_clone(expand, record, row_of(slot, i), large->fd);
 	large->node = parent;
 	atomic_fetch_add(&parent->refs, 1);
 	atomic_init(&large->refs, 1);
@@ -351,12 +381,17 @@ end_thread(struct lane_thread *thread)
 
 /* The slot is through: let go of the directories its files are in. */
 static void
-leave_nodes(struct expand *expand, struct expand_scratch *scratch, size_t count)
+leave_nodes(struct expand *expand, struct expand_scratch *scratch,
+	    const struct slot *slot)
 {
+	size_t count = slot->record_count;
+
 	for (size_t i = 0; i < count; i++)
 		expand_leave(expand, scratch->nodes[i]);
 	pf_lock(expand->lock);
 	scratch->is_inside = false;
+	if (atomic_load(&expand->err) == 0)
+		expand->done_number = slot->number + 1;
 	pf_signal(expand->moved);
 	pf_unlock(expand->lock);
 }
@@ -408,8 +443,8 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 						  expand->params.shown);
 			if (err < 0)
 				return err;
-			return begin_large(expand, record, slot->ordinal + i,
-					   parent, old == OLD_SAME);
+			return begin_large(expand, slot, i, parent,
+					   old == OLD_SAME);
 		}
 	} else if (old == OLD_OTHER) {
 		err = remove_tree(parent->fd, name_in(record),
@@ -454,14 +489,14 @@ begin(struct lane_thread *thread, const struct slot *slot)
 		scratch->large = large;
 		if (slot->part_offset + slot->raw_size == record->data_size) {
 			expand->large = NULL;
-			err = leave_large(expand, large);
+			err = leave_large(expand, large, slot);
 		}
 	}
 	if (err < 0) {
 		note(expand, err);
 		if (scratch->large != NULL)
-			(void)leave_large(expand, scratch->large);
-		leave_nodes(expand, scratch, slot->record_count);
+			(void)leave_large(expand, scratch->large, slot);
+		leave_nodes(expand, scratch, slot);
 		return err;
 	}
 	pf_lock(expand->lock);
@@ -493,17 +528,22 @@ expand_write(struct expand *expand, int fd, const struct record *record,
 
 static int
 make_file(struct expand *expand, struct node *node, const char *name,
-	  const struct record *record, const uint8_t *data,
+	  const struct slot *slot, size_t i, const uint8_t *data,
 	  struct pf_stat *ret_stat)
 {
+	const struct record *record = &slot->records[i];
+	bool is_clone;
 	int fd = -1;
 	int err = pf_create_at(node->fd, name, expand_first_mode(record), &fd);
 
 	if (err < 0)
 		return expand_fail(expand, err, record, "making the file");
-	err = expand_write(expand, fd, record, 0, data,
-			   (size_t)record->data_size);
-	if (err == 0 && record->is_sparse) {
+	is_clone = expand_clone_small(expand, record, row_of(slot, i),
+				      slot->number, fd);
+	if (!is_clone)
+		err = expand_write(expand, fd, record, 0, data,
+				   (size_t)record->data_size);
+	if (err == 0 && record->is_sparse && !is_clone) {
 		err = pf_set_size(fd, record->size);
 		if (err < 0)
 			expand_fail(expand, err, record, "setting the size");
@@ -642,7 +682,7 @@ make_one(struct lane_thread *thread, const struct slot *slot, size_t i,
 	assert(!is_file || record->data_size == 0 || !slot->is_skipped);
 	switch (record->type) {
 	case RECORD_FILE:
-		return make_file(expand, node, name, record, data, ret_stat);
+		return make_file(expand, node, name, slot, i, data, ret_stat);
 	case RECORD_SYMLINK:
 		return make_symlink(expand, node, name, record, ret_stat);
 	case RECORD_HARDLINK:
@@ -713,17 +753,17 @@ finish(struct lane_thread *thread, const struct slot *slot)
 		struct large *large = scratch->large;
 		int large_err;
 
-		if (err == 0)
+		if (err == 0 && !large->is_clone)
 			err = expand_write(expand, large->fd, &large->record,
 					   slot->part_offset, slot->raw,
 					   slot->raw_size);
 		note(expand, err);
-		large_err = leave_large(expand, large);
+		large_err = leave_large(expand, large, slot);
 		if (err == 0)
 			err = large_err;
 	}
 	note(expand, err);
-	leave_nodes(expand, scratch, slot->record_count);
+	leave_nodes(expand, scratch, slot);
 	return err;
 }
 
@@ -736,6 +776,7 @@ expand_new(const struct expand_params *params, struct expand **ret_expand)
 	if (expand == NULL)
 		goto out;
 	expand->params = *params;
+	expand->source_top = expand->top = -1;
 	expand->lock = pf_lock_new();
 	expand->moved = pf_condition_new();
 	if (expand->lock == NULL || expand->moved == NULL)
@@ -758,9 +799,28 @@ expand_free(struct expand *expand)
 	if (expand == NULL)
 		return;
 	free(expand->stack);
+	cloner_free(expand->cloner);
+	pf_close(expand->top);
 	pf_lock_free(expand->lock);
 	pf_condition_free(expand->moved);
 	free(expand);
+}
+
+void
+expand_clone_source(struct expand *expand, int source_top)
+{
+	assert(expand->params.thread_count == 1);
+	if (expand->params.old_rows == NULL)
+		expand->source_top = source_top;
+}
+
+void
+expand_clone_leader(struct expand *expand, struct expand *leader)
+{
+	assert(expand->params.thread_count == 1);
+	assert(leader->params.thread_count == 1 && leader != expand);
+	if (expand->params.old_rows == NULL)
+		expand->leader = leader;
 }
 
 struct lane *
@@ -777,7 +837,7 @@ expand_finish(struct expand *expand)
 
 		expand->large = NULL;
 		note(expand, DSP_ECANCELED);
-		leave_large(expand, large);
+		leave_large(expand, large, NULL); /* nothing is finished */
 	}
 	pop_to(expand, 0);
 	if (expand->lane.err == 0)

@@ -14,6 +14,10 @@
  * A directory gets its owner, attributes, bits and time when the last thing
  * below it is done, whichever thread that is.
  *
+ * Where the file system can, a file shares its blocks with one that holds the
+ * same bytes: the source's, if it has not changed since it was hashed, or the
+ * one that another expand, the leader, wrote before.
+ *
  * An older tree can be recycled: what is the same stays, what differs is
  * replaced by a new file, what is gone is removed.  A file stays only while
  * its state row holds (S1).
@@ -57,6 +61,15 @@ struct expand_params {
 int expand_new(const struct expand_params *params, struct expand **ret_expand);
 void expand_free(struct expand *expand);
 
+/*
+ * Share blocks with the files below source_top, borrowed, which the slots
+ * have rows about; or with those that leader makes, which runs in the same
+ * flow and was begun with the same records.  Before the flow runs; all with
+ * one thread.  Not for a recycled tree, which shares with its old self.
+ */
+void expand_clone_source(struct expand *expand, int source_top);
+void expand_clone_leader(struct expand *expand, struct expand *leader);
+
 /* The lane to give to flow_run(); lent until expand_free(). */
 struct lane *expand_lane(struct expand *expand);
 
@@ -68,8 +81,9 @@ struct lane *expand_lane(struct expand *expand);
 int expand_finish(struct expand *expand);
 
 /*
- * The older tree was not what its rows say, and the data to mend it were not
- * in the slot: the tree must be made anew.
+ * Something that the tree was to be made of was not what it should be, and
+ * the data to mend it were not in the slot: the tree must be made anew,
+ * without an older tree and without clones.
  */
 bool expand_is_spoiled(const struct expand *expand);
 

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "core/tree/cloner.h"
 #include "core/tree/expand.h"
 #include "platform/pf_file.h"
 #include "platform/pf_thread.h"
@@ -32,6 +33,7 @@ struct large {
 	struct record record;
 	const char *name;
 	uint64_t ordinal;
+	bool is_clone; /* its blocks are another file's */
 };
 
 struct expand {
@@ -56,6 +58,16 @@ struct expand {
 	struct pf_condition *moved;
 
 	atomic_int err; /* the first failure; later work is only let go of */
+
+	/* Cloning: from the source, or from a leader. */
+	int source_top; /* -1: not */
+	struct expand *leader;
+	struct cloner *cloner; /* made when first used */
+	bool is_clone_off;     /* it does not work here */
+
+	/* For followers; under lock. */
+	int top;	      /* a descriptor of the top, or -1 */
+	uint64_t done_number; /* slots before this one are through */
 	atomic_bool is_spoiled;
 	atomic_bool has_left_xattrs; /* said already */
 	atomic_ullong bytes_written;
@@ -102,6 +114,19 @@ int expand_adjust_attributes(struct expand *expand, struct node *node,
 /* Write data[0..size) of the record, from offset of its data on, to fd. */
 int expand_write(struct expand *expand, int fd, const struct record *record,
 		 uint64_t offset, const uint8_t *data, size_t size);
+
+/*
+ * Give the new file fd the blocks of one that holds the same bytes; row is
+ * about the source's, number is the slot's.  False: write it.
+ */
+bool expand_clone_small(struct expand *expand, const struct record *record,
+			const uint8_t *row, uint64_t number, int fd);
+
+/* The same for a large file, when it is begun and when its last slot ended. */
+bool expand_begin_clone(struct expand *expand, const struct record *record,
+			const uint8_t *row, int fd);
+int expand_end_clone(struct expand *expand, const struct record *record,
+		     const uint8_t *row, uint64_t number, int fd);
 
 /* Let go of a directory; the last one gives it its attributes. */
 void expand_leave(struct expand *expand, struct node *node);

@@ -339,6 +339,7 @@ empty_slot(struct slot *slot)
 	slot->part_offset = 0;
 	slot->old = NULL;
 	slot->gone = NULL;
+	slot->rows = NULL;
 	slot->extra = NULL;
 	slot->gone_count = 0;
 	slot->raw_size = slot->frame_size = 0;

@@ -80,7 +80,9 @@ struct slot {
 	size_t frame_size;
 	struct digest frame_digest;
 
-	void *extra; /* the source's own, in arena; NULL at first */
+	uint8_t *rows; /* from a tree: what the system says about each record,
+			* as in rows.h; NULL: nothing */
+	void *extra;   /* the source's own, in arena; NULL at first */
 
 	/* Memory of the records. */
 	struct arena arena;

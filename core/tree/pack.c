@@ -24,7 +24,7 @@ write_rows(struct pack_lane *pack, const struct slot *slot)
 
 	if (pack->params->seen_fd < 0 || slot->part_offset > 0)
 		return 0;
-	err = pf_write_at(pack->params->seen_fd, slot->extra,
+	err = pf_write_at(pack->params->seen_fd, slot->rows,
 			  slot->record_count * ROW_SIZE,
 			  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
 	return err < 0 ? report_error(err, NULL, "writing the stat cache") : 0;

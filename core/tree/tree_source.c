@@ -235,14 +235,14 @@ add_record(struct tree_source *source, struct slot *slot)
 	if (slot->record_count == 0)
 		slot->ordinal = source->ordinal;
 	if (slot->record_count == 0 && source->params.has_rows) {
-		slot->extra = arena_take(&slot->arena,
-					 PAGE_RECORDS_MAX * ROW_SIZE);
-		if (slot->extra == NULL)
+		slot->rows = arena_take(&slot->arena,
+					PAGE_RECORDS_MAX * ROW_SIZE);
+		if (slot->rows == NULL)
 			return no_memory(source);
 	}
 	assert(slot->record_count < PAGE_RECORDS_MAX);
 	if (source->params.has_rows) {
-		row = (uint8_t *)slot->extra + slot->record_count * ROW_SIZE;
+		row = slot->rows + slot->record_count * ROW_SIZE;
 		memset(row, 0, ROW_SIZE);
 		if (base_row_is_safe(&entry->stat, source->start))
 			row_put(row, &entry->stat);

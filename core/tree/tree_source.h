@@ -31,7 +31,7 @@ struct tree_source_params {
 	struct cut_rule rule;
 	unsigned worker_count;
 	int level;		  /* of the frames; 0: make none */
-	bool has_rows;		  /* slot->extra: a row a record, ROW_SIZE */
+	bool has_rows;		  /* fill slot->rows */
 	struct base *base;	  /* borrowed; may be NULL */
 	struct image *base_image; /* where its frames are, when level > 0 */
 
