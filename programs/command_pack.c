@@ -76,7 +76,7 @@ command_pack(const struct options *options)
 	struct pack_result result = { 0 };
 	struct output *output = NULL;
 	struct output *seen = NULL;
-	struct pf_stat source;
+	struct pf_stat source, out;
 	bool to_stdout = options->output != NULL &&
 			 strcmp(options->output, "-") == 0;
 	json_t *fields = NULL;
@@ -100,6 +100,9 @@ command_pack(const struct options *options)
 		report_error(err, params.source, "packing");
 		goto out;
 	}
+	if (to_stdout && pf_stat_fd(STDOUT_FD, &out) == 0 &&
+	    out.type == PF_FILE)
+		params.scan.output = &out;
 	if (options->dry_run) {
 		err = pack_dry(&params, &result);
 	} else if (to_stdout) {

@@ -19,32 +19,32 @@ static int command_help(const struct options *options);
 
 static const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_PACK, "pack", "SOURCE -o IMAGE.pck",
-	  "make a package image of a directory", "", 1, 1, command_pack },
+	  "make a package image of a directory", "", 1, 1, SIZE_MAX, command_pack },
 	{ COMMAND_UNPACK, "unpack", "IMAGE DIR [PATH...]",
 	  "make a directory of an image, or only some paths of it",
 	  "DIR must be absent or empty.  Nothing of the new tree is seen in "
 	  "DIR\nbefore all of it is written and verified.",
-	  2, SIZE_MAX, command_unpack },
+	  2, SIZE_MAX, 2, command_unpack },
 	{ COMMAND_VERIFY, "verify", "IMAGE [DIR]",
 	  "prove that an image is whole, or a directory exactly that version",
-	  "", 1, 2, command_verify },
+	  "", 1, 2, SIZE_MAX, command_verify },
 	{ COMMAND_INFO, "info", "IMAGE", "say what an image is", "", 1, 1,
-	  command_info },
+	  SIZE_MAX, command_info },
 	{ COMMAND_LS, "ls", "IMAGE [PATH...]", "list what is in an image", "",
-	  1, SIZE_MAX, command_ls },
+	  1, SIZE_MAX, 1, command_ls },
 	{ COMMAND_CAT, "cat", "IMAGE PATH", "write one file's bytes",
-	  "cat --root IMAGE writes the raw root.", 1, 2, command_cat },
+	  "cat --root IMAGE writes the raw root.", 1, 2, 1, command_cat },
 	{ COMMAND_DIFF, "diff", "OLD NEW", "say what differs between images",
-	  "", 2, 2, command_diff },
+	  "", 2, 2, SIZE_MAX, command_diff },
 	{ COMMAND_FANOUT, "fanout", "SOURCE|IMAGE DEST...",
 	  "publish a directory or an image at many distribution points",
 	  "Each DEST is a distribution point: a directory that holds "
 	  "PACKAGE-ID/VERSION/\nand the link PACKAGE-ID/current, which is "
 	  "switched in one step when all of the\nnew version is written, "
 	  "verified and synced.",
-	  2, SIZE_MAX, command_fanout },
+	  2, SIZE_MAX, SIZE_MAX, command_fanout },
 	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]",
-	  "show help", "", 0, 1, command_help },
+	  "show help", "", 0, 1, SIZE_MAX, command_help },
 };
 
 static const char exit_codes[] =

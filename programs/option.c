@@ -448,6 +448,23 @@ check_arguments(const struct options *options)
 	return 0;
 }
 
+/* A path in an image as people type it: "./dir/" is "dir", "." the top. */
+static const char *
+trim_path(char *path)
+{
+	size_t size;
+
+	while (path[0] == '.' && path[1] == '/') {
+		path += 2;
+		while (path[0] == '/')
+			path++;
+	}
+	size = strlen(path);
+	while (size > 1 && path[size - 1] == '/')
+		path[--size] = '\0';
+	return strcmp(path, ".") == 0 ? path + 1 : path;
+}
+
 int
 options_parse(int argc, char **argv, const struct command *commands,
 	      struct options *ret_options)
@@ -481,6 +498,9 @@ options_parse(int argc, char **argv, const struct command *commands,
 	}
 	if (err == 0 && !options.help)
 		err = check_arguments(&options);
+	for (size_t i = options.command->path_first;
+	     i < options.argument_count; i++)
+		options.arguments[i] = trim_path((char *)options.arguments[i]);
 	*ret_options = options;
 	return err;
 }

@@ -43,6 +43,7 @@ struct command {
 	const char *summary;  /* one line */
 	const char *text;     /* more, or "" */
 	size_t argument_min, argument_max;
+	size_t path_first; /* arguments from here on are paths in the image */
 	int (*run)(const struct options *options);
 };
 

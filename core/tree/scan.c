@@ -331,6 +331,11 @@ look_at(struct scan *scan, const char *name, bool *ret_skip)
 		err = DSP_ECHANGED;
 	if (err < 0)
 		return scan_fail(scan, err, &entry->record, "looking at");
+	if (scan->options.output != NULL &&
+	    entry->stat.inode == scan->options.output->inode &&
+	    entry->stat.device == scan->options.output->device)
+		return scan_fail(scan, DSP_EOVERLAP, &entry->record,
+				 "the image goes into its own source");
 	*ret_skip = scan->options.exclude != NULL &&
 		    exclude_matches(scan->options.exclude, entry->record.path,
 				    entry->stat.type == PF_DIR);

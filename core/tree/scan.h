@@ -32,6 +32,9 @@ struct scan_options {
 	const struct exclude *exclude; /* borrowed; may be NULL */
 	enum scan_special special;
 	struct owners *owners; /* borrowed */
+
+	/* A file that must not be met: the output; borrowed, may be NULL. */
+	const struct pf_stat *output;
 };
 
 struct scan;

@@ -8,6 +8,7 @@
 #include "core/base/path.h"
 #include "core/base/report.h"
 #include "core/image/walk.h"
+#include "core/tree/below.h"
 #include "core/tree/expand.h"
 #include "core/tree/flow.h"
 #include "core/tree/image_source.h"
@@ -18,16 +19,28 @@
 #include "platform/pf_flock.h"
 #include "platform/pf_process.h"
 #include "platform/pf_sync.h"
+#include "platform/pf_xattr.h"
 
 /*
  * Staging is the directory ".NAME.despool" beside the place, with the tree
- * as "tree" in it and a lock.  When NAME is a mount point, whose name cannot
- * be given to another directory, staging is inside and the tree's entries
- * are moved one by one.
+ * as "tree" in it and a lock.  A mount point or "." cannot give its name to
+ * another directory: there, staging is the directory ".despool" inside, and
+ * what is in the tree is moved up, one entry after another.
  */
 
 static const char tree_name[] = "tree";
 static const char lock_name[] = "lock";
+static const char inside_name[] = ".despool";
+
+/*
+ * The file that a selected hard link is a name of, but not selected itself.
+ * It is written like the others and taken away before the tree is shown.
+ */
+struct unpack_extra {
+	struct unpack_extra *next;
+	size_t size;
+	char path[];
+};
 
 struct unpack {
 	const struct unpack_params *params;
@@ -37,15 +50,17 @@ struct unpack {
 	int staging;
 	int lock;
 	bool is_staged; /* staging is ours */
+	bool is_inside; /* parent is the place itself */
+	int64_t top_mtime; /* is_inside: what the place gets at the end */
 	bool exists;
+	struct unpack_extra *extras;
 	bool *is_found; /* of each selected path */
 };
 
 /* Is path above, equal to or below something selected? */
 static bool
-wants(void *context, const struct record *record)
+is_selected(struct unpack *unpack, const struct record *record)
 {
-	struct unpack *unpack = context;
 	const struct unpack_params *params = unpack->params;
 	bool result = false;
 
@@ -66,22 +81,142 @@ wants(void *context, const struct record *record)
 	return result;
 }
 
+/* Or is it needed for a hard link that is? */
+static bool
+wants(void *context, const struct record *record)
+{
+	struct unpack *unpack = context;
+
+	if (is_selected(unpack, record))
+		return true;
+	for (const struct unpack_extra *extra = unpack->extras; extra != NULL;
+	     extra = extra->next)
+		if (record->type == RECORD_DIR
+			    ? path_is_below(extra->path, extra->size,
+					    record->path, record->path_size)
+			    : extra->size == record->path_size &&
+				      memcmp(extra->path, record->path,
+					     extra->size) == 0)
+			return true;
+	return false;
+}
+
+/* Note the file of a selected hard link, when it is not selected itself. */
 static int
-dir_is_empty(int dir, const char *name, bool *ret_is_empty)
+find_extra(struct unpack *unpack, const struct record *link)
+{
+	struct record target = { .type = RECORD_FILE,
+				 .path = link->target,
+				 .path_size = link->target_size };
+	struct unpack_extra *extra;
+
+	if (wants(unpack, &target))
+		return 0;
+	extra = malloc(sizeof *extra + link->target_size + 1);
+	if (extra == NULL)
+		return DSP_ENOMEM;
+	extra->size = link->target_size;
+	memcpy(extra->path, link->target, link->target_size + 1);
+	extra->next = unpack->extras;
+	unpack->extras = extra;
+	return 0;
+}
+
+static int
+find_extras(struct unpack *unpack)
+{
+	struct image *image = unpack->params->image;
+	struct walk *walk = NULL;
+	enum walk_step step = WALK_RECORD;
+	int err = 0;
+
+	if (unpack->params->select_count == 0 ||
+	    image_root(image)->hardlink_count == 0)
+		return 0;
+	err = walk_new(image, &walk);
+	while (err == 0 && step != WALK_END) {
+		const struct record *record = &walk_view(walk)->record;
+
+		err = walk_next(walk, &step);
+		if (err == 0 && step == WALK_RECORD &&
+		    record->type == RECORD_HARDLINK &&
+		    is_selected(unpack, record))
+			err = find_extra(unpack, record);
+	}
+	walk_free(walk);
+	return err;
+}
+
+/* Take what was only written for a hard link out of the tree again. */
+static int
+remove_extra(struct unpack *unpack, int top, const struct unpack_extra *extra)
+{
+	size_t size = extra->size;
+	int err = 0;
+
+	while (err == 0 && size > 0) {
+		struct record record = { .type = RECORD_DIR,
+					 .path = extra->path,
+					 .path_size = (uint32_t)size };
+		size_t start = path_name_start(extra->path, size);
+		char name[256] = "";
+		struct pf_stat above = { 0 };
+		int dir = -1;
+
+		if (size < extra->size && is_selected(unpack, &record))
+			break;
+		if (size - start < sizeof name)
+			memcpy(name, extra->path + start, size - start);
+		err = below_open_dir(top, extra->path, size, &dir);
+		if (err == 0)
+			err = pf_stat_fd(dir, &above);
+		if (err == 0)
+			err = size == extra->size ? pf_unlink_at(dir, name)
+						  : pf_rmdir_at(dir, name);
+		if (err == 0)
+			err = pf_set_mtime_fd(dir, above.mtime);
+		pf_close(dir);
+		/* Other extras may still be in it: the last one removes it. */
+		if (err == DSP_ENOTEMPTY || err == DSP_EEXIST)
+			return 0;
+		size = start > 0 ? start - 1 : 0;
+	}
+	return err;
+}
+
+static int
+remove_extras(struct unpack *unpack)
+{
+	int top = -1;
+	int err = 0;
+
+	if (unpack->extras == NULL)
+		return 0;
+	err = pf_open_dir_at(unpack->staging, tree_name, &top);
+	for (const struct unpack_extra *extra = unpack->extras;
+	     err == 0 && extra != NULL; extra = extra->next)
+		err = remove_extra(unpack, top, extra);
+	pf_close(top);
+	return err < 0 ? report_error(err, unpack->params->path,
+				      "writing the selected hard links")
+		       : 0;
+}
+
+/* Is there nothing but what an unpack that was killed left behind? */
+static int
+dir_is_empty(int fd, bool *ret_is_empty)
 {
 	struct pf_dir *list = NULL;
 	const char *entry = NULL;
-	int fd = -1;
-	int err = pf_open_dir_at(dir, name, &fd);
+	int err = pf_dir_open(fd, &list);
 
-	if (err == 0)
-		err = pf_dir_open(fd, &list);
-	if (err == 0)
-		err = pf_dir_next(list, &entry);
+	do {
+		if (err == 0)
+			err = pf_dir_next(list, &entry);
+	} while (err == 0 && entry != NULL && strcmp(entry, inside_name) == 0);
 	if (err == 0)
 		*ret_is_empty = entry == NULL;
 	pf_dir_close(list);
-	pf_close(fd);
 	return err;
 }
 
@@ -89,8 +224,9 @@ dir_is_empty(int dir, const char *name, bool *ret_is_empty)
 static int
 look(struct unpack *unpack)
 {
-	struct pf_stat stat;
-	bool is_empty;
+	struct pf_stat stat, above;
+	bool is_empty = false;
+	int fd = -1;
 	int err = pf_stat_at(unpack->parent, unpack->name, &stat);
 
 	if (err == DSP_ENOENT)
@@ -100,10 +236,38 @@ look(struct unpack *unpack)
 	unpack->exists = true;
 	if (stat.type != PF_DIR)
 		return DSP_EEXIST;
-	if (unpack->params->replace)
-		return 0;
-	err = dir_is_empty(unpack->parent, unpack->name, &is_empty);
-	return err == 0 && !is_empty ? DSP_ENOTEMPTY : err;
+	err = pf_open_dir_at(unpack->parent, unpack->name, &fd);
+	if (err == 0)
+		err = dir_is_empty(fd, &is_empty);
+	if (err == 0)
+		err = pf_stat_fd(unpack->parent, &above);
+	if (err == 0 && !is_empty && !unpack->params->replace)
+		err = DSP_ENOTEMPTY;
+	if (err == 0 && stat.device != above.device) {
+		pf_close(unpack->parent);
+		unpack->parent = fd;
+		unpack->is_inside = true;
+		return unpack->params->replace && !is_empty ? DSP_EUNSUPPORTED
+							    : 0;
+	}
+	pf_close(fd);
+	return err;
+}
+
+/* "." or "..": there is no name that could be given to another directory. */
+static int
+look_inside(struct unpack *unpack)
+{
+	bool is_empty = false;
+	int err = pf_open_dir(unpack->params->path, &unpack->parent);
+
+	if (err == 0)
+		err = dir_is_empty(unpack->parent, &is_empty);
+	unpack->is_inside = unpack->exists = true;
+	if (err == 0 && !is_empty)
+		err = unpack->params->replace ? DSP_EUNSUPPORTED
+					      : DSP_ENOTEMPTY;
+	return err;
 }
 
 /* Make the staging directory, over one whose process is gone. */
@@ -136,6 +300,74 @@ unstage(struct unpack *unpack)
 				  unpack->params->path);
 	pf_close(unpack->lock);
 	pf_close(unpack->staging);
+	if (unpack->top_mtime != 0)
+		(void)pf_set_mtime_fd(unpack->parent, unpack->top_mtime);
+}
+
+/* The place takes on what the tree's top is. */
+static int
+copy_top(struct unpack *unpack, int tree)
+{
+	enum { SIZE = PF_XATTR_SIZE_MAX };
+	char *list = malloc(SIZE);
+	char *value = malloc(SIZE);
+	struct pf_stat stat;
+	size_t size = 0;
+	int err = list != NULL && value != NULL ? 0 : DSP_ENOMEM;
+
+	if (err == 0)
+		err = pf_stat_fd(tree, &stat);
+	if (err == 0)
+		err = pf_xattr_list(tree, ".", list, SIZE, &size);
+	if (err == 0 && pf_is_root())
+		err = pf_set_owner_fd(unpack->parent, stat.uid, stat.gid);
+	for (char *name = list; err == 0 && name < list + size;
+	     name += strlen(name) + 1) {
+		size_t value_size;
+
+		err = pf_xattr_get(tree, ".", name, value, SIZE, &value_size);
+		if (err == 0)
+			err = pf_xattr_set(unpack->parent, ".", name, value,
+					   value_size);
+	}
+	if (err == 0)
+		err = pf_set_mode_fd(unpack->parent, stat.mode);
+	free(list);
+	free(value);
+	return err;
+}
+
+/* Move what is in the tree up into the place. */
+static int
+publish_inside(struct unpack *unpack)
+{
+	struct pf_dir *list = NULL;
+	const char *name = NULL;
+	int tree = -1;
+	struct pf_stat stat;
+	int err = pf_open_dir_at(unpack->staging, tree_name, &tree);
+
+	if (err == 0)
+		err = pf_stat_fd(tree, &stat);
+	if (err == 0)
+		err = pf_dir_open(tree, &list);
+	while (err == 0) {
+		err = pf_dir_next(list, &name);
+		if (err < 0 || name == NULL)
+			break;
+		err = pf_rename_at(tree, name, unpack->parent, name);
+	}
+	if (err == 0)
+		err = copy_top(unpack, tree);
+	pf_dir_close(list);
+	pf_close(tree);
+	if (err == 0) {
+		unpack->top_mtime = stat.mtime;
+		err = pf_sync(unpack->parent);
+	}
+	return err < 0 ? report_error(err, unpack->params->path,
+				      "moving the tree into its place")
+		       : 0;
 }
 
 /* The whole tree is on disk: show it. */
@@ -144,6 +376,8 @@ publish(struct unpack *unpack)
 {
 	int err;
 
+	if (unpack->is_inside)
+		return publish_inside(unpack);
 	if (!unpack->exists || !unpack->params->replace) {
 		err = pf_rename_at(unpack->staging, tree_name, unpack->parent,
 				   unpack->name);
@@ -293,14 +527,25 @@ prepare(struct unpack *unpack)
 	const struct unpack_params *params = unpack->params;
 	int err = output_split(params->path, &unpack->parent, &unpack->name);
 
+	if (err == 0)
+		err = look(unpack);
+	else if (err == DSP_EINVAL)
+		err = look_inside(unpack);
 	if (err < 0)
 		return err;
-	unpack->staging_name = output_temp_name(unpack->name);
+	if (unpack->is_inside) {
+		unpack->staging_name = malloc(sizeof inside_name);
+		if (unpack->staging_name != NULL)
+			memcpy(unpack->staging_name, inside_name,
+			       sizeof inside_name);
+	} else {
+		unpack->staging_name = output_temp_name(unpack->name);
+	}
 	unpack->is_found =
 		calloc(params->select_count + 1, sizeof *unpack->is_found);
 	if (unpack->staging_name == NULL || unpack->is_found == NULL)
 		return DSP_ENOMEM;
-	return look(unpack);
+	return find_extras(unpack);
 }
 
 int
@@ -332,6 +577,8 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 		report_error(err, params->path, "%s",
 			     err == DSP_ENOTEMPTY
 				     ? "unpacking (--replace swaps it)"
+			     : unpack.is_inside
+				     ? "a mount point or \".\" cannot be swapped"
 				     : "unpacking");
 		goto out;
 	}
@@ -341,6 +588,8 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	err = write_tree(&unpack, owners, &result);
 	if (err == 0)
 		err = check_found(&unpack);
+	if (err == 0)
+		err = remove_extras(&unpack);
 	if (err < 0)
 		goto out;
 	err = pf_sync_file_system(unpack.staging);
@@ -354,6 +603,12 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 out:
 	unstage(&unpack);
 	pf_close(unpack.parent);
+	while (unpack.extras != NULL) {
+		struct unpack_extra *next = unpack.extras->next;
+
+		free(unpack.extras);
+		unpack.extras = next;
+	}
 	owners_free(owners);
 	free(unpack.name);
 	free(unpack.staging_name);
