@@ -27,8 +27,8 @@ struct pf_stat {
 	unsigned mode; /* the 12 permission bits */
 	uint32_t uid;
 	uint32_t gid;
-	uint64_t size;	/* bytes */
-	int64_t mtime;	/* ns since 1970 UTC; clamped to what int64 holds */
+	uint64_t size; /* bytes */
+	int64_t mtime; /* ns since 1970 UTC; clamped to what int64 holds */
 	int64_t ctime;
 	uint64_t device;
 	uint64_t inode;
@@ -57,8 +57,7 @@ int pf_open_parent(int dir, int *ret_fd);
 int pf_create_at(int dir, const char *name, unsigned mode, int *ret_fd);
 
 /* Open for reading and writing, made when absent (lock and state files). */
-int pf_open_or_create_at(int dir, const char *name, unsigned mode,
-			 int *ret_fd);
+int pf_open_or_create_at(int dir, const char *name, unsigned mode, int *ret_fd);
 
 /* A second descriptor for the same open file. */
 int pf_duplicate(int fd, int *ret_fd);

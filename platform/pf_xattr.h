@@ -24,8 +24,8 @@ int pf_xattr_list(int dir, const char *name, char *list, size_t capacity,
 		  size_t *ret_size);
 
 /* DSP_ENOENT: no such attribute (any more). */
-int pf_xattr_get(int dir, const char *name, const char *attribute,
-		 void *value, size_t capacity, size_t *ret_size);
+int pf_xattr_get(int dir, const char *name, const char *attribute, void *value,
+		 size_t capacity, size_t *ret_size);
 
 /*
  * DSP_EUNSUPPORTED  the file system has no such attributes

@@ -194,9 +194,8 @@ command_fanout(const struct options *options)
 	struct fanout_dest *dests = calloc(dest_count, sizeof *dests);
 	struct fanout_params params = {
 		.source = options->arguments[0],
-		.package_id = options->package_id != NULL
-				      ? options->package_id
-				      : DEFAULT_PACKAGE_ID,
+		.package_id = options->package_id != NULL ? options->package_id
+							  : DEFAULT_PACKAGE_ID,
 		.version = options->version,
 		.dests = dests,
 		.dest_count = dest_count,

@@ -303,8 +303,9 @@ cat_begin(struct lane_thread *thread, const struct slot *slot)
 		if (cat_wants(cat, record)) {
 			cat->is_found = true;
 			err = put_data(cat, record, slot->part_offset, data,
-				       slot->is_part ? slot->raw_size
-						     : (size_t)record->data_size);
+				       slot->is_part
+					       ? slot->raw_size
+					       : (size_t)record->data_size);
 			if (err == 0 && (!slot->is_part ||
 					 slot->part_offset + slot->raw_size ==
 						 record->data_size))
@@ -459,9 +460,8 @@ static void
 compare(const struct record *old, const struct record *new,
 	struct diff_counts *counts)
 {
-	bool same_data = old->type == new->type &&
-			 (old->type != RECORD_FILE ||
-			  record_same_data(old, new));
+	bool same_data = old->type == new->type && (old->type != RECORD_FILE ||
+						    record_same_data(old, new));
 
 	if (!same_data) {
 		counts->changed++;
@@ -483,12 +483,11 @@ diff(struct side *old, struct side *new, struct diff_counts *counts)
 	while (err == 0 && (old->has_record || new->has_record)) {
 		const struct record *a = &walk_view(old->walk)->record;
 		const struct record *b = &walk_view(new->walk)->record;
-		int order = !old->has_record   ? 1
-			    : !new->has_record ? -1
-					       : path_compare(a->path,
-							      a->path_size,
-							      b->path,
-							      b->path_size);
+		int order = !old->has_record ? 1
+			    : !new->has_record
+				    ? -1
+				    : path_compare(a->path, a->path_size,
+						   b->path, b->path_size);
 
 		if (order < 0) {
 			counts->removed++;
@@ -530,8 +529,7 @@ command_diff(const struct options *options)
 				   (json_int_t)counts.added, "removed",
 				   (json_int_t)counts.removed, "changed",
 				   (json_int_t)counts.changed, "metadata",
-				   (json_int_t)counts.metadata,
-				   "changed_bytes",
+				   (json_int_t)counts.metadata, "changed_bytes",
 				   (json_int_t)counts.changed_bytes);
 		talk_say("%llu added, %llu removed, %llu changed, %llu with "
 			 "other metadata, %s in changed and added files",

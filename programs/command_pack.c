@@ -22,14 +22,13 @@ show(void *context, uint64_t bytes_read, uint64_t entries)
 static json_t *
 to_json(const struct pack_result *result)
 {
-	json_t *fields = json_pack("{s:I, s:I, s:I, s:I, s:I}", "files",
-				   (json_int_t)result->file_count,
-				   "file_bytes", (json_int_t)result->file_bytes,
-				   "bytes_read", (json_int_t)result->bytes_read,
-				   "bytes_written",
-				   (json_int_t)result->image_size,
-				   "image_bytes",
-				   (json_int_t)result->image_size);
+	json_t *fields =
+		json_pack("{s:I, s:I, s:I, s:I, s:I}", "files",
+			  (json_int_t)result->file_count, "file_bytes",
+			  (json_int_t)result->file_bytes, "bytes_read",
+			  (json_int_t)result->bytes_read, "bytes_written",
+			  (json_int_t)result->image_size, "image_bytes",
+			  (json_int_t)result->image_size);
 
 	talk_add_digest(fields, "root", &result->root_digest);
 	talk_add_digest(fields, "content", &result->content);
@@ -58,9 +57,8 @@ command_pack(const struct options *options)
 {
 	struct pack_params params = {
 		.source = options->arguments[0],
-		.package_id = options->package_id != NULL
-				      ? options->package_id
-				      : DEFAULT_PACKAGE_ID,
+		.package_id = options->package_id != NULL ? options->package_id
+							  : DEFAULT_PACKAGE_ID,
 		.version = options->version != 0 ? options->version : 1,
 		.level = (int)options->level,
 		.worker_count = options->jobs,

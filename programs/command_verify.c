@@ -20,9 +20,9 @@ static const struct {
 	unsigned bit;
 	const char *word;
 } words[] = {
-	{ CHECK_TYPE, "type" },	    { CHECK_CONTENT, "content" },
-	{ CHECK_MODE, "mode" },	    { CHECK_OWNER, "owner" },
-	{ CHECK_TIME, "time" },	    { CHECK_TARGET, "target" },
+	{ CHECK_TYPE, "type" },		{ CHECK_CONTENT, "content" },
+	{ CHECK_MODE, "mode" },		{ CHECK_OWNER, "owner" },
+	{ CHECK_TIME, "time" },		{ CHECK_TARGET, "target" },
 	{ CHECK_XATTRS, "attributes" },
 };
 
@@ -46,8 +46,8 @@ tell_difference(void *context, const char *path, size_t size, unsigned what)
 					 words[i].word);
 	}
 	if (talk_is_json()) {
-		json_t *fields = json_pack("{s:s, s:O}", "kind", kind, "what",
-					   list);
+		json_t *fields =
+			json_pack("{s:s, s:O}", "kind", kind, "what", list);
 
 		talk_add_path(fields, "path", path, size);
 		talk_json("difference", fields);
@@ -121,8 +121,9 @@ command_verify(const struct options *options)
 
 		err = verify_image(&params);
 		talk_end_progress();
-		json_object_set_new(fields, "bytes_read",
-				    json_integer((json_int_t)image_size(image)));
+		json_object_set_new(
+			fields, "bytes_read",
+			json_integer((json_int_t)image_size(image)));
 	}
 	if (err == 0)
 		talk_say("verified: %s %s version %u, %llu files, %s, %.1f s",

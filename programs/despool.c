@@ -19,7 +19,8 @@ static int command_help(const struct options *options);
 
 static const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_PACK, "pack", "SOURCE -o IMAGE.pck",
-	  "make a package image of a directory", "", 1, 1, SIZE_MAX, command_pack },
+	  "make a package image of a directory", "", 1, 1, SIZE_MAX,
+	  command_pack },
 	{ COMMAND_UNPACK, "unpack", "IMAGE DIR [PATH...]",
 	  "make a directory of an image, or only some paths of it",
 	  "DIR must be absent or empty.  Nothing of the new tree is seen in "
@@ -43,8 +44,8 @@ static const struct command commands[COMMAND_COUNT] = {
 	  "switched in one step when all of the\nnew version is written, "
 	  "verified and synced.",
 	  2, SIZE_MAX, SIZE_MAX, command_fanout },
-	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]",
-	  "show help", "", 0, 1, SIZE_MAX, command_help },
+	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]", "show help", "", 0, 1,
+	  SIZE_MAX, command_help },
 };
 
 static const char exit_codes[] =
@@ -126,8 +127,7 @@ print_version(void)
 static int
 check_stdout(int exit_code)
 {
-	if ((fflush(stdout) != 0 || ferror(stdout)) &&
-	    exit_code == EXIT_DONE) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && exit_code == EXIT_DONE) {
 		report_error(DSP_EIO, NULL, "writing to standard output");
 		return EXIT_FAILED;
 	}

@@ -64,8 +64,8 @@ static const struct option_row rows[] = {
 	  "an older image: unchanged files are not read" },
 	{ OPTION_EXCLUDE, 0, "exclude", "GLOB", ON(PACK) | ON(FANOUT),
 	  "leave out what matches; may be repeated" },
-	{ OPTION_EXCLUDE_FROM, 0, "exclude-from", "FILE",
-	  ON(PACK) | ON(FANOUT), "leave out what matches a line of FILE" },
+	{ OPTION_EXCLUDE_FROM, 0, "exclude-from", "FILE", ON(PACK) | ON(FANOUT),
+	  "leave out what matches a line of FILE" },
 	{ OPTION_SPECIAL, 0, "special", "refuse|skip", ON(PACK) | ON(FANOUT),
 	  "devices, sockets and fifos (refuse)" },
 	{ OPTION_ALLOW_EMPTY, 0, "allow-empty", NULL, ON(PACK) | ON(FANOUT),
@@ -434,9 +434,8 @@ check_arguments(const struct options *options)
 	const struct command *command = options->command;
 
 	if (options->argument_count < command->argument_min)
-		return report_error(DSP_EINVAL, NULL,
-				    "usage: despool %s %s", command->name,
-				    command->synopsis);
+		return report_error(DSP_EINVAL, NULL, "usage: despool %s %s",
+				    command->name, command->synopsis);
 	if (options->argument_count > command->argument_max)
 		return report_error(DSP_EINVAL, NULL,
 				    "too many arguments: despool %s %s",
@@ -498,8 +497,8 @@ options_parse(int argc, char **argv, const struct command *commands,
 	}
 	if (err == 0 && !options.help)
 		err = check_arguments(&options);
-	for (size_t i = options.command->path_first;
-	     i < options.argument_count; i++)
+	for (size_t i = options.command->path_first; i < options.argument_count;
+	     i++)
 		options.arguments[i] = trim_path((char *)options.arguments[i]);
 	*ret_options = options;
 	return err;

@@ -183,8 +183,8 @@ talk_start(const struct options *options, bool stdout_is_taken)
 	talk.progress = options->progress;
 	talk.last_progress = pf_now_monotonic();
 	if (talk.progress == PROGRESS_AUTO)
-		talk.progress = options->quiet	    ? PROGRESS_NONE
-				: options->json	    ? PROGRESS_NONE
+		talk.progress = options->quiet		    ? PROGRESS_NONE
+				: options->json		    ? PROGRESS_NONE
 				: pf_is_terminal(STDERR_FD) ? PROGRESS_TTY
 							    : PROGRESS_PLAIN;
 }
@@ -282,8 +282,7 @@ talk_size(uint64_t bytes)
 {
 	static char texts[4][24];
 	static unsigned next;
-	static const char *const units[] = { "B",  "kB", "MB",
-					     "GB", "TB", "PB" };
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 	char *text = texts[next++ % 4];
 	double value = (double)bytes;
 	size_t unit = 0;

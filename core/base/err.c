@@ -14,11 +14,11 @@ static const struct err_row *
 find_row(int err)
 {
 	switch (err) {
-#define ERROR(number, symbol, exit_code, text)                                 \
-	case -(number): {                                                      \
-		static const struct err_row row = { #symbol, text,             \
-						    exit_code };               \
-		return &row;                                                   \
+#define ERROR(number, symbol, exit_code, text)                     \
+	case -(number): {                                          \
+		static const struct err_row row = { #symbol, text, \
+						    exit_code };   \
+		return &row;                                       \
 	}
 #include "core/base/errors.def"
 #undef ERROR

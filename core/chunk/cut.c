@@ -25,8 +25,7 @@ cut_find(const struct cut_rule *rule, struct cut *cut, const uint8_t *data,
 	 size_t size)
 {
 	/* Behind min, a cut comes on average after average - min bytes. */
-	uint32_t threshold =
-		UINT32_MAX / (rule->average - rule->min + 1);
+	uint32_t threshold = UINT32_MAX / (rule->average - rule->min + 1);
 	size_t first = rule->min - WINDOW_SIZE;
 	size_t end = size < rule->max ? size : rule->max;
 	uint32_t hash = cut->hash;

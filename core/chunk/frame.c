@@ -40,9 +40,10 @@ frame_encoder_new(int level)
 						level)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_useRowMatchFinder,
 						ZSTD_ps_enable)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_contentSizeFlag,
-						1)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, 0))) {
+	    ZSTD_isError(
+		    ZSTD_CCtx_setParameter(cctx, ZSTD_c_contentSizeFlag, 1)) ||
+	    ZSTD_isError(
+		    ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, 0))) {
 		ZSTD_freeCCtx(cctx);
 		return NULL;
 	}

@@ -23,8 +23,8 @@ void
 dp_name(char name[DP_NAME_SIZE], const struct dp *dp, uint32_t version,
 	const char *kind)
 {
-	snprintf(name, DP_NAME_SIZE, "%s.%u.%s", dp->params.package_id,
-		 version, kind);
+	snprintf(name, DP_NAME_SIZE, "%s.%u.%s", dp->params.package_id, version,
+		 kind);
 }
 
 int
@@ -160,8 +160,8 @@ open_dirs(struct dp *dp)
 		return err;
 	dp->is_ours = true;
 	err = remove_tree(dp->all_staging, id, dp->params.path);
-	return err < 0 ? err : open_or_make(dp->all_staging, id, 0700,
-					    &dp->staging);
+	return err < 0 ? err
+		       : open_or_make(dp->all_staging, id, 0700, &dp->staging);
 }
 
 /* Only look; what is not there stays away. */
@@ -221,8 +221,8 @@ list_versions(struct dp *dp)
 		version = parse_version(name);
 		if (version == 0)
 			continue;
-		versions = realloc(dp->versions, (dp->version_count + 1) *
-							 sizeof *versions);
+		versions = realloc(dp->versions,
+				   (dp->version_count + 1) * sizeof *versions);
 		if (versions == NULL) {
 			err = DSP_ENOMEM;
 			break;
@@ -242,8 +242,8 @@ read_current(struct dp *dp)
 {
 	char target[16];
 	size_t size;
-	int err = pf_read_link_at(dp->package, "current", target,
-				  sizeof target, &size);
+	int err = pf_read_link_at(dp->package, "current", target, sizeof target,
+				  &size);
 	int fd = -1;
 
 	dp->published = 0;
@@ -475,15 +475,23 @@ dp_begin(struct dp *dp, uint32_t *recycle, struct owners *owners,
 	return err;
 }
 
-bool
-dp_can_clone(struct dp *dp, uint64_t *ret_device)
+int
+dp_look(struct dp *dp, uint64_t *ret_device, bool *ret_can_clone)
 {
 	struct pf_stat stat;
+	int err = pf_stat_fd(dp->staging, &stat);
 
-	if (pf_stat_fd(dp->staging, &stat) < 0)
-		return false;
+	if (err < 0)
+		return dp_fail(dp, err, "looking at its file system");
 	*ret_device = stat.device;
-	return cloner_works_in(dp->staging);
+	*ret_can_clone = cloner_works_in(dp->staging);
+	return 0;
+}
+
+int
+dp_fd(const struct dp *dp)
+{
+	return dp->root;
 }
 
 void
@@ -556,41 +564,67 @@ ignore_difference(void *context, const char *path, size_t size, unsigned what)
 	(void)what;
 }
 
+/* Compare the tree at a path below the dp with a manifest. */
+static int
+check_path(struct dp *dp, const char *below, struct image *manifest,
+	   unsigned worker_count)
+{
+	struct check_params params = { .image = manifest,
+				       .worker_count = worker_count,
+				       .differs = ignore_difference };
+	struct check_result result = { 0 };
+	size_t size = strlen(dp->params.path) + strlen(below) + 2;
+	char *path = malloc(size);
+	int err;
+
+	if (path == NULL)
+		return dp_fail(dp, DSP_ENOMEM, "reading back");
+	snprintf(path, size, "%s/%s", dp->params.path, below);
+	params.path = path;
+	err = check_tree(&params, &result);
+	if (err == 0 && result.missing + result.changed + result.extra > 0)
+		err = report_error(DSP_EDIFFERS, path,
+				   "%llu files missing, %llu changed, %llu "
+				   "extra (--refresh mends it)",
+				   (unsigned long long)result.missing,
+				   (unsigned long long)result.changed,
+				   (unsigned long long)result.extra);
+	free(path);
+	return err;
+}
+
 /* Read the whole tree again, as it will be shown. */
 static int
 read_back(struct dp *dp, const struct dp_publication *publication)
 {
-	struct check_params params = {
-		.worker_count = publication->worker_count,
-		.differs = ignore_difference,
-	};
-	struct check_result result = { 0 };
-	size_t size = strlen(dp->params.path) + DP_NAME_SIZE + 32;
-	char *path = malloc(size);
+	struct image *manifest = NULL;
+	char below[DP_NAME_SIZE + 32];
 	int fd = -1;
-	int err = DSP_ENOMEM;
+	int err = pf_open_read_at(dp->staging, "manifest", &fd);
 
-	if (path == NULL)
-		return dp_fail(dp, err, "reading back");
-	snprintf(path, size, "%s/.despool/staging/%s/tree", dp->params.path,
-		 dp->params.package_id);
-	params.path = path;
-	err = pf_open_read_at(dp->staging, "manifest", &fd);
 	if (err < 0)
-		dp_fail(dp, err, "reading back");
-	else
-		err = image_open_fd(fd, path, &params.image);
+		return dp_fail(dp, err, "reading back");
+	snprintf(below, sizeof below, ".despool/staging/%s/tree",
+		 dp->params.package_id);
+	err = image_open_fd(fd, below, &manifest);
 	if (err == 0)
-		err = check_tree(&params, &result);
-	if (err == 0 && result.missing + result.changed + result.extra > 0)
-		err = report_error(DSP_EDIFFERS, path,
-				   "reading back: %llu files",
-				   (unsigned long long)(result.missing +
-							result.changed +
-							result.extra));
-	image_close(params.image);
-	free(path);
+		err = check_path(dp, below, manifest,
+				 publication->worker_count);
+	image_close(manifest);
 	return err;
+}
+
+int
+dp_check_published(struct dp *dp, unsigned worker_count)
+{
+	struct image *manifest = dp_manifest(dp, dp->published);
+	char below[DP_NAME_SIZE];
+
+	if (manifest == NULL)
+		return dp_fail(dp, DSP_ENOENT, "its manifest");
+	snprintf(below, sizeof below, "%s/%u", dp->params.package_id,
+		 dp->published);
+	return check_path(dp, below, manifest, worker_count);
 }
 
 /* The tree gets its name; one that has it already changes places with it. */

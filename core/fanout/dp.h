@@ -79,14 +79,24 @@ uint32_t dp_recyclable(struct dp *dp, uint32_t version, unsigned keep);
 int dp_begin(struct dp *dp, uint32_t *recycle, struct owners *owners,
 	     unsigned thread_count, struct expand **ret_expand);
 
-/* Do files on this file system share blocks, and which one is it? */
-bool dp_can_clone(struct dp *dp, uint64_t *ret_device);
+/* Which file system is it on, and do files there share blocks? */
+int dp_look(struct dp *dp, uint64_t *ret_device, bool *ret_can_clone);
+
+/* A descriptor on that file system, lent until dp_close(). */
+int dp_fd(const struct dp *dp);
+
+/*
+ * Read the whole published tree and compare it with its manifest.
+ *
+ * DSP_EDIFFERS  it is not what was published
+ */
+int dp_check_published(struct dp *dp, unsigned worker_count);
 
 struct dp_publication {
 	uint32_t version;
 	int manifest_fd;		  /* a manifest file, from its start */
 	const struct digest *root_digest; /* of that manifest */
-	int seen_fd;  /* rows about the source, to be kept; -1: none */
+	int seen_fd; /* rows about the source, to be kept; -1: none */
 	unsigned keep;
 	unsigned worker_count;
 	bool readback; /* read the tree again before it is shown */

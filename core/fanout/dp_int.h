@@ -11,7 +11,7 @@ enum { DP_NAME_SIZE = 48 };
 struct dp {
 	struct dp_params params;
 	int root;
-	int control;	 /* .despool */
+	int control; /* .despool */
 	int lock;
 	int state;	 /* .despool/state */
 	int all_staging; /* .despool/staging */

@@ -62,8 +62,8 @@ int
 fanout_each(struct fanout *fanout, bool (*applies)(const struct target *),
 	    int (*step)(struct target *target), unsigned timeout_s)
 {
-	int64_t deadline = pf_now_monotonic() +
-			   (int64_t)timeout_s * 1000 * NS_PER_MS;
+	int64_t deadline =
+		pf_now_monotonic() + (int64_t)timeout_s * 1000 * NS_PER_MS;
 
 	for (size_t i = 0; i < fanout->params->dest_count; i++) {
 		struct target *target = &fanout->targets[i];
@@ -93,11 +93,10 @@ fanout_each(struct fanout *fanout, bool (*applies)(const struct target *),
 			pf_thread_abandon(target->thread);
 			target->is_lost = true;
 			fanout->result.is_stalled = true;
-			fanout_lose(target,
-				    report_error(DSP_ESTALLED,
-						 target->dest->path,
-						 "no answer for %u s",
-						 timeout_s));
+			fanout_lose(target, report_error(DSP_ESTALLED,
+							 target->dest->path,
+							 "no answer for %u s",
+							 timeout_s));
 		}
 	}
 	return 0;
@@ -190,7 +189,8 @@ decide(struct fanout *fanout)
 		if (target->dest->state == FANOUT_FAILED)
 			continue;
 		if (target->dest->version_before == result->version &&
-		    !params->refresh && has_published(target, &result->content)) {
+		    !params->refresh &&
+		    has_published(target, &result->content)) {
 			target->dest->state = FANOUT_UNCHANGED;
 			continue;
 		}
@@ -313,13 +313,47 @@ begin_step(struct target *target)
 	/* One alone uses all processors; of many, each one. */
 	unsigned threads = params->dest_count == 1 ? params->worker_count : 1;
 
-	if (params->dest_count > 1 || !fanout->is_image)
-		target->can_clone =
-			dp_can_clone(target->dp, &target->device);
+	int err = dp_look(target->dp, &target->device, &target->can_clone);
+
+	if (err < 0)
+		return err;
+	if (params->dest_count == 1 && fanout->is_image)
+		target->can_clone = false; /* from nobody */
 	if (target->can_clone)
 		threads = 1;
 	return dp_begin(target->dp, &target->recycled, fanout->owners, threads,
 			&target->expand);
+}
+
+/* One flusher for each file system. */
+static void
+start_flushers(struct fanout *fanout)
+{
+	for (size_t i = 0; i < fanout->params->dest_count; i++) {
+		struct target *target = &fanout->targets[i];
+		struct flusher *flusher = NULL;
+
+		if (target->expand == NULL)
+			continue;
+		for (size_t j = 0; j < i && flusher == NULL; j++)
+			if (fanout->targets[j].device == target->device)
+				flusher = fanout->targets[j].flusher;
+		if (flusher == NULL) {
+			flusher = flusher_new(dp_fd(target->dp));
+			target->flusher = flusher;
+		}
+		expand_flush_by(target->expand, flusher);
+	}
+}
+
+static void
+stop_flushers(struct fanout *fanout)
+{
+	/* What hangs in a write may be what a flusher waits for: leave them. */
+	if (fanout->result.is_stalled)
+		return;
+	for (size_t i = 0; i < fanout->params->dest_count; i++)
+		flusher_free(fanout->targets[i].flusher);
 }
 
 /*
@@ -462,13 +496,30 @@ write_and_publish(struct fanout *fanout)
 	if (err < 0)
 		return err;
 	choose_clones(fanout);
+	start_flushers(fanout);
 	err = fanout_write(fanout);
+	stop_flushers(fanout);
 	if (err < 0)
 		return err;
 	if (!fanout->is_image)
 		drop_unchanged(fanout);
 	return fanout_each(fanout, is_written, publish_step,
 			   timeout * PUBLISH_FACTOR);
+}
+
+/* Nothing to write, but everything to be read. */
+
+static bool
+is_unchanged(const struct target *target)
+{
+	return target->dest->state == FANOUT_UNCHANGED;
+}
+
+static int
+check_step(struct target *target)
+{
+	return dp_check_published(target->dp,
+				  target->fanout->params->worker_count);
 }
 
 /* The whole. */
@@ -506,8 +557,7 @@ set_up(struct fanout *fanout)
 	if (pf_is_root())
 		fanout->owners = owners_new();
 	if (fanout->targets == NULL || fanout->lock == NULL ||
-	    fanout->stepped == NULL ||
-	    (pf_is_root() && fanout->owners == NULL))
+	    fanout->stepped == NULL || (pf_is_root() && fanout->owners == NULL))
 		return report_error(DSP_ENOMEM, params->source, "publishing");
 	for (size_t i = 0; i < params->dest_count; i++) {
 		fanout->targets[i].fanout = fanout;
@@ -558,7 +608,12 @@ run(struct fanout *fanout)
 	err = fanout->is_image ? decide_image(fanout) : decide_tree(fanout);
 	if (err < 0 || params->dry_run)
 		return err;
-	return write_and_publish(fanout);
+	if (params->readback)
+		err = fanout_each(fanout, is_unchanged, check_step, 0);
+	for (size_t i = 0; err == 0 && i < params->dest_count; i++)
+		if (fanout->targets[i].is_active)
+			return write_and_publish(fanout);
+	return err;
 }
 
 int

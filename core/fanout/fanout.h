@@ -26,7 +26,7 @@
 #include "core/tree/scan.h"
 
 enum fanout_state {
-	FANOUT_PENDING,	  /* not known: the whole failed before it began */
+	FANOUT_PENDING, /* not known: the whole failed before it began */
 	FANOUT_PUBLISHED,
 	FANOUT_UNCHANGED, /* this content was published there already */
 	FANOUT_FAILED
@@ -39,7 +39,7 @@ struct fanout_dest {
 	int err;
 	uint32_t version_before; /* 0: none */
 	uint64_t files_written;
-	uint64_t files_kept;	 /* recycled */
+	uint64_t files_kept; /* recycled */
 	uint64_t bytes_written;
 };
 

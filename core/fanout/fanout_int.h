@@ -18,12 +18,14 @@ struct target {
 	struct fanout *fanout;
 	struct fanout_dest *dest;
 	struct dp *dp;
-	struct expand *expand; /* the dp's; NULL: nothing to write */
-	uint32_t recycled;     /* version that the tree is made of; 0: none */
-	bool can_clone;	       /* on its file system, which is: */
+	struct flusher *flusher; /* of its file system, when it is the first
+				  * target there */
+	struct expand *expand;	 /* the dp's; NULL: nothing to write */
+	uint32_t recycled;	 /* version that the tree is made of; 0: none */
+	bool can_clone;		 /* on its file system, which is: */
 	uint64_t device;
-	bool is_active;	       /* has a tree to be written or published */
-	bool is_written;       /* all of it */
+	bool is_active;	 /* has a tree to be written or published */
+	bool is_written; /* all of it */
 
 	/* A step that runs on a thread of its own; see fanout_each(). */
 	struct pf_thread *thread;
@@ -43,25 +45,25 @@ struct fanout {
 
 	bool is_image;
 	struct image *image;
-	uint32_t newest;    /* version published anywhere */
-	int source_top;	    /* a tree to share blocks with; -1: an image */
-	int manifest_fd;    /* the manifest to publish, in a temporary file */
-	int seen_fd;	    /* rows about the source; -1: an image */
+	uint32_t newest; /* version published anywhere */
+	int source_top;	 /* a tree to share blocks with; -1: an image */
+	int manifest_fd; /* the manifest to publish, in a temporary file */
+	int seen_fd;	 /* rows about the source; -1: an image */
 	struct digest root_digest;
-	bool has_content;   /* result.content is known */
+	bool has_content;	    /* result.content is known */
 	struct image *old_manifest; /* of the trees that are recycled */
 
 	/* This round. */
 	struct image_source *image_source;
 	struct tree_source *tree_source;
 	struct merge *merge;
-	struct old_view *views;	      /* of the slot being filled */
+	struct old_view *views; /* of the slot being filled */
 	size_t view_count;
 	size_t view_capacity;
 	bool is_everything_wanted;
 	bool is_filled;
-	uint64_t files;		      /* in the slots filled so far */
-	struct image_writer *writer;  /* of the manifest, when a tree */
+	uint64_t files;		     /* in the slots filled so far */
+	struct image_writer *writer; /* of the manifest, when a tree */
 	int round_seen_fd;
 };
 

@@ -75,9 +75,8 @@ fill(void *context, struct slot *slot, bool *ret_is_end)
 {
 	struct fanout *fanout = context;
 	const struct fanout_params *params = fanout->params;
-	uint64_t total = fanout->is_image
-				 ? image_root(fanout->image)->data_bytes
-				 : 0;
+	uint64_t total =
+		fanout->is_image ? image_root(fanout->image)->data_bytes : 0;
 	size_t views;
 	int err;
 
@@ -85,24 +84,22 @@ fill(void *context, struct slot *slot, bool *ret_is_end)
 		*ret_is_end = true;
 		return 0;
 	}
-	err = fanout->is_image
-		      ? image_source_fill(fanout->image_source, slot,
-					  &fanout->is_filled)
-		      : tree_source_fill(fanout->tree_source, slot,
-					 &fanout->is_filled);
+	err = fanout->is_image ? image_source_fill(fanout->image_source, slot,
+						   &fanout->is_filled)
+			       : tree_source_fill(fanout->tree_source, slot,
+						  &fanout->is_filled);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < slot->record_count; i++)
 		fanout->files += slot->part_offset == 0 &&
 				 slot->records[i].type == RECORD_FILE;
 	if (params->progress != NULL)
-		params->progress(params->progress_context,
-				 fanout->is_image
-					 ? image_source_progress(
-						   fanout->image_source)
-					 : tree_source_bytes_read(
-						   fanout->tree_source),
-				 total, fanout->files);
+		params->progress(
+			params->progress_context,
+			fanout->is_image
+				? image_source_progress(fanout->image_source)
+				: tree_source_bytes_read(fanout->tree_source),
+			total, fanout->files);
 	if (fanout->merge == NULL) {
 		*ret_is_end = fanout->is_filled;
 		return 0;
@@ -128,10 +125,10 @@ static int
 work(void *context, unsigned worker, struct slot *slot)
 {
 	struct fanout *fanout = context;
-	int err = fanout->is_image
-			  ? image_source_work(fanout->image_source, worker,
-					      slot)
-			  : tree_source_work(fanout->tree_source, worker, slot);
+	int err =
+		fanout->is_image
+			? image_source_work(fanout->image_source, worker, slot)
+			: tree_source_work(fanout->tree_source, worker, slot);
 
 	if (err == 0)
 		merge_resolve(slot);
@@ -215,8 +212,7 @@ fanout_find_base(struct fanout *fanout, struct base **ret_base)
 		if (fd < 0)
 			continue;
 		manifest = dp_manifest(target->dp, dp_published(target->dp));
-		if (manifest != NULL &&
-		    base_new(manifest, fd, ret_base) == 0)
+		if (manifest != NULL && base_new(manifest, fd, ret_base) == 0)
 			return;
 		if (manifest == NULL)
 			pf_close(fd);
@@ -355,8 +351,8 @@ settle(struct fanout *fanout, struct target *target, const struct lane *lane)
 			       "what the tree was to be made of was changed by "
 			       "others, so every file is written anew");
 		target->recycled = 0;
-		err = dp_begin(target->dp, &target->recycled, fanout->owners,
-			       1, &target->expand);
+		err = dp_begin(target->dp, &target->recycled, fanout->owners, 1,
+			       &target->expand);
 		if (err < 0)
 			fanout_lose(target, err);
 	} else if (lane->err < 0) {

@@ -12,15 +12,15 @@
 struct merge {
 	struct image *old;
 	struct walk *walk;
-	bool has_old;	      /* the walk stands on a record not dealt with */
+	bool has_old; /* the walk stands on a record not dealt with */
 	bool is_started;
-	struct arena arena;   /* of gone, until it is in a slot */
+	struct arena arena; /* of gone, until it is in a slot */
 	struct old_gone *gone;
 	size_t gone_count;
 	size_t gone_capacity;
-	char *last_gone;      /* paths below it are gone with it */
+	char *last_gone; /* paths below it are gone with it */
 	size_t last_gone_size;
-	size_t records_seen;  /* since the last slot was filled */
+	size_t records_seen; /* since the last slot was filled */
 };
 
 int
@@ -136,8 +136,10 @@ compare(const struct record *old, const struct record *new,
 	bool is_digest_known, struct old_view *view)
 {
 	bool is_same = old->type == new->type &&
-		       old->xattrs_size == new->xattrs_size &&
-		       memcmp(old->xattrs, new->xattrs, new->xattrs_size) == 0;
+		       old->xattrs_size ==
+			       new->xattrs_size &&memcmp(old->xattrs,
+							 new->xattrs,
+							 new->xattrs_size) == 0;
 
 	view->what = OLD_OTHER;
 	if (old->type == RECORD_DIR && new->type == RECORD_DIR) {

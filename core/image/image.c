@@ -102,8 +102,8 @@ read_trailer(struct image *image, struct digest *ret_tail)
 	int err;
 
 	if (image->size < IMAGE_HEADER_SIZE + IMAGE_TRAILER_SIZE)
-		return report_error_at(DSP_ETRUNCATED, image->name,
-				       image->size, "reading the trailer");
+		return report_error_at(DSP_ETRUNCATED, image->name, image->size,
+				       "reading the trailer");
 	err = read_exactly(image, bytes, sizeof bytes, start, "the trailer");
 	if (err < 0)
 		return err;
@@ -327,8 +327,7 @@ load_stored(struct image *image, uint32_t index, struct buffer *stored)
 	if (size > frame_size_max(PAGE_SIZE_MAX) ||
 	    offset > image->directory_offset ||
 	    image->directory_offset - offset < IMAGE_SKIP_SIZE + size)
-		return corrupt(image, image->directory_offset,
-			       "the directory");
+		return corrupt(image, image->directory_offset, "the directory");
 	stored->size = 0;
 	err = buffer_reserve(stored, size);
 	if (err < 0)
@@ -362,17 +361,15 @@ image_load_page(struct image *image, uint32_t index, struct page_load *load)
 	if (err < 0)
 		return report_error(err, image->name, "reading a page");
 	load->raw.size = expected->raw_size;
-	err = frame_decode(image->decoder, load->stored.data,
-			   load->stored.size, NULL, 0, load->raw.data,
-			   load->raw.size);
+	err = frame_decode(image->decoder, load->stored.data, load->stored.size,
+			   NULL, 0, load->raw.data, load->raw.size);
 	if (err == 0) {
 		digest_of(load->raw.data, load->raw.size, &digest);
 		if (!digest_equal(&digest, &expected->digest))
 			err = DSP_ECORRUPT;
 	}
 	if (err == 0)
-		err = page_parse(load->raw.data, load->raw.size,
-				 &load->page);
+		err = page_parse(load->raw.data, load->raw.size, &load->page);
 	if (err == 0 && load->page.block_count != expected->block_count)
 		err = DSP_ECORRUPT;
 	if (err < 0)
@@ -428,8 +425,8 @@ check_table(struct image *image, uint32_t index, struct frame_table *table,
 		return report_error(DSP_ENOMEM, image->name,
 				    "reading a frame table");
 	for (uint32_t i = 0; i < table->count; i++) {
-		const uint8_t *row = table->rows.data +
-				     (size_t)i * IMAGE_TABLE_ROW_SIZE;
+		const uint8_t *row =
+			table->rows.data + (size_t)i * IMAGE_TABLE_ROW_SIZE;
 		uint32_t size = le32_get(row);
 
 		local_count += (size & IMAGE_FRAME_LOCAL) != 0;
@@ -446,8 +443,7 @@ check_table(struct image *image, uint32_t index, struct frame_table *table,
 }
 
 int
-image_load_table(struct image *image, uint32_t index,
-		 struct frame_table *table)
+image_load_table(struct image *image, uint32_t index, struct frame_table *table)
 {
 	const uint8_t *row = directory_row(image, index);
 	uint64_t offset = le64_get(row) + IMAGE_SKIP_SIZE + le32_get(row + 8);
@@ -513,8 +509,7 @@ frame_table_next(struct frame_table *table, struct frame_ref *ret_frame)
 }
 
 int
-image_read_frame(struct image *image, const struct frame_ref *frame,
-		 void *data)
+image_read_frame(struct image *image, const struct frame_ref *frame, void *data)
 {
 	struct digest digest;
 	int err = read_exactly(image, data, frame->size, frame->offset,

@@ -67,7 +67,7 @@ struct frame_table {
 	uint64_t frames_offset;
 	uint64_t next_offset; /* of the frame after the one read last */
 	uint32_t count;
-	uint32_t index;	      /* of the row that comes next */
+	uint32_t index; /* of the row that comes next */
 	uint32_t local_index;
 };
 void frame_table_release(struct frame_table *table);

@@ -34,7 +34,7 @@ enum image_kind { IMAGE_WITH_BLOCKS = 0, IMAGE_MANIFEST = 1 };
 
 enum {
 	IMAGE_SKIP_SIZE = 8,	/* u32 magic, u32 size of what follows */
-	IMAGE_HEADER_SIZE = 32,	/* word, u32 format, u32 kind, u64 zero */
+	IMAGE_HEADER_SIZE = 32, /* word, u32 format, u32 kind, u64 zero */
 	IMAGE_TRAILER_SIZE = 112,
 	IMAGE_DIR_ROW_SIZE = 44, /* u64 offset, u32 stored size, digest of it */
 	IMAGE_TABLE_ROW_SIZE = 36 /* u32 frame size and flag, digest */

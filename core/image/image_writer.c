@@ -24,7 +24,7 @@ struct image_writer {
 	struct digest_sum *names;      /* of the large file's blocks */
 	uint64_t large_left;	       /* data of it without a block yet */
 	struct buffer table;	       /* of this page: rows */
-	struct buffer local;	       /* of this page: digests of local frames */
+	struct buffer local; /* of this page: digests of local frames */
 	struct buffer directory;
 	struct buffer raw;   /* scratch: a page */
 	struct buffer frame; /* scratch: a page's frame */
@@ -260,11 +260,9 @@ write_table(struct image_writer *writer)
 
 	err = write_skip_header(writer, IMAGE_MAGIC_TABLE, size);
 	if (err == 0)
-		err = write_out(writer, writer->table.data,
-				writer->table.size);
+		err = write_out(writer, writer->table.data, writer->table.size);
 	if (err == 0)
-		err = write_out(writer, writer->local.data,
-				writer->local.size);
+		err = write_out(writer, writer->local.data, writer->local.size);
 	writer->table.size = 0;
 	writer->local.size = 0;
 	return err;
@@ -343,8 +341,8 @@ write_tail(struct image_writer *writer, const struct buffer *root,
 }
 
 int
-image_writer_finish(struct image_writer *writer,
-		    struct digest *ret_root_digest, uint64_t *ret_size)
+image_writer_finish(struct image_writer *writer, struct digest *ret_root_digest,
+		    uint64_t *ret_size)
 {
 	struct buffer root = { 0 };
 	int err = 0;

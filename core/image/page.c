@@ -167,10 +167,10 @@ read_path(struct page_cursor *cursor, struct record *record)
 		return DSP_ECORRUPT;
 
 	/* Above the path before: at the first byte that is not shared. */
-	if (i > 0 && (suffix == 0 ||
-		      path_compare(cursor->path + shared,
-				   cursor->path_size - shared,
-				   (const char *)text, suffix) >= 0))
+	if (i > 0 &&
+	    (suffix == 0 ||
+	     path_compare(cursor->path + shared, cursor->path_size - shared,
+			  (const char *)text, suffix) >= 0))
 		return DSP_ECORRUPT;
 	memcpy(cursor->path + shared, text, suffix);
 	cursor->path[size] = '\0';
@@ -262,9 +262,8 @@ read_segments(struct page_cursor *cursor, struct record *record)
 		return DSP_ECORRUPT;
 	record->is_sparse = true;
 	record->segment_count = count;
-	record->segments =
-		page->segments +
-		(size_t)cursor->segment_index * RECORD_SEGMENT_SIZE;
+	record->segments = page->segments +
+			   (size_t)cursor->segment_index * RECORD_SEGMENT_SIZE;
 	cursor->segment_index += count;
 	record->data_size = 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -320,7 +319,8 @@ page_next(struct page_cursor *cursor, struct record *ret_record,
 	  bool *ret_is_end)
 {
 	const struct page *page = cursor->page;
-	struct record record = { .target = "", .xattrs = page->raw,
+	struct record record = { .target = "",
+				 .xattrs = page->raw,
 				 .segments = page->raw };
 	size_t i = cursor->index;
 	unsigned kind, mtime;

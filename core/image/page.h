@@ -45,8 +45,7 @@ struct page_builder *page_builder_new(void); /* NULL when out of memory */
 void page_builder_free(struct page_builder *builder);
 
 /* Add a record; copies it. */
-int page_builder_add(struct page_builder *builder,
-		     const struct record *record);
+int page_builder_add(struct page_builder *builder, const struct record *record);
 
 /* Say the digest of the record added last, which is a file with data. */
 void page_builder_set_digest(struct page_builder *builder,

@@ -127,8 +127,7 @@ add_path(struct page_builder *builder, const struct record *record)
 	while (shared < before->size && shared < record->path_size &&
 	       before->data[shared] == (uint8_t)record->path[shared])
 		shared++;
-	err |= buffer_add_le16(&builder->column[PAGE_SHARED],
-			       (uint16_t)shared);
+	err |= buffer_add_le16(&builder->column[PAGE_SHARED], (uint16_t)shared);
 	err |= buffer_add_le16(&builder->column[PAGE_SUFFIX],
 			       (uint16_t)(record->path_size - shared));
 	err |= buffer_add(&builder->column[PAGE_TEXT], record->path + shared,
@@ -178,10 +177,10 @@ page_builder_add(struct page_builder *builder, const struct record *record)
 	err |= buffer_add_le16(&column[PAGE_OWNER], owner);
 	err |= buffer_add_le16(&column[PAGE_MTIME], mtime);
 	err |= buffer_add_le16(&column[PAGE_XATTRS_INDEX], xattrs);
-	err |= buffer_add_le64(&column[PAGE_SIZE],
-			       is_link ? record->target_size
-			       : record->type == RECORD_FILE ? record->size
-							     : 0);
+	err |= buffer_add_le64(&column[PAGE_SIZE], is_link ? record->target_size
+						   : record->type == RECORD_FILE
+							   ? record->size
+							   : 0);
 	if (record->is_sparse)
 		err |= add_segments(builder, record);
 	if (record_has_digest(record)) {

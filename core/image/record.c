@@ -46,8 +46,8 @@ bool
 record_same_metadata(const struct record *a, const struct record *b)
 {
 	return a->type == b->type && a->mode == b->mode && a->uid == b->uid &&
-	       a->gid == b->gid && a->mtime == b->mtime &&
-	       a->size == b->size && a->xattrs_size == b->xattrs_size &&
+	       a->gid == b->gid && a->mtime == b->mtime && a->size == b->size &&
+	       a->xattrs_size == b->xattrs_size &&
 	       a->target_size == b->target_size &&
 	       strcmp(a->user, b->user) == 0 &&
 	       strcmp(a->group, b->group) == 0 &&
@@ -74,10 +74,10 @@ record_copy(const struct record *from, struct arena *arena,
 	to.user = copy(arena, from->user, strlen(from->user));
 	to.group = copy(arena, from->group, strlen(from->group));
 	to.target = copy(arena, from->target, from->target_size);
-	to.xattrs = (const uint8_t *)copy(arena, from->xattrs,
-					  from->xattrs_size);
-	to.segments = (const uint8_t *)copy(arena, from->segments,
-					    segments_size);
+	to.xattrs =
+		(const uint8_t *)copy(arena, from->xattrs, from->xattrs_size);
+	to.segments =
+		(const uint8_t *)copy(arena, from->segments, segments_size);
 	if (to.path == NULL || to.user == NULL || to.group == NULL ||
 	    to.target == NULL || to.xattrs == NULL || to.segments == NULL)
 		return DSP_ENOMEM;

@@ -33,8 +33,8 @@ enum record_type {
 	RECORD_HARDLINK = 4, /* a further name of what is at `target` */
 };
 
-#define RECORD_TARGET_MAX   65535u	/* bytes */
-#define RECORD_NAME_MAX	    255u	/* bytes of a user or group name */
+#define RECORD_TARGET_MAX   65535u     /* bytes */
+#define RECORD_NAME_MAX	    255u       /* bytes of a user or group name */
 #define RECORD_XATTRS_MAX   (1u << 20) /* bytes, encoded */
 #define RECORD_SEGMENTS_MAX 4096u
 
@@ -52,15 +52,15 @@ struct record {
 	const char *path;
 	const char *user; /* "" when the packer's machine had no name */
 	const char *group;
-	const char *target;	  /* symlink: verbatim; hard link: a path */
-	const uint8_t *xattrs;	  /* encoded, see xattrs.h; sorted by name */
-	const uint8_t *segments;  /* encoded; ascending, not touching */
+	const char *target;	 /* symlink: verbatim; hard link: a path */
+	const uint8_t *xattrs;	 /* encoded, see xattrs.h; sorted by name */
+	const uint8_t *segments; /* encoded; ascending, not touching */
 	uint32_t path_size;
 	uint32_t target_size;
 	uint32_t xattrs_size;
-	uint32_t segment_count;	  /* 0: no holes, unless is_sparse */
-	bool is_sparse;		  /* segments say where the data are */
-	struct digest digest;	  /* see above */
+	uint32_t segment_count; /* 0: no holes, unless is_sparse */
+	bool is_sparse;		/* segments say where the data are */
+	struct digest digest;	/* see above */
 };
 
 /* A directory below the top is how many deep?  The top is 0. */

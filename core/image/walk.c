@@ -130,8 +130,7 @@ push_dir(struct walk *walk, const struct record *record)
 			realloc(walk->dir_sizes, count * sizeof *sizes);
 
 		if (sizes == NULL)
-			return report_error(DSP_ENOMEM,
-					    image_name(walk->image),
+			return report_error(DSP_ENOMEM, image_name(walk->image),
 					    "reading the manifest");
 		walk->dir_sizes = sizes;
 		walk->dir_count_max = count;
@@ -150,7 +149,8 @@ check_place(struct walk *walk, const struct record *record)
 	if (walk->record_count == 0)
 		return record->type == RECORD_DIR && record->path_size == 0
 			       ? 0
-			       : corrupt(walk, "the first record is not the top");
+			       : corrupt(walk,
+					 "the first record is not the top");
 	if (walk->cursor.index == 1 &&
 	    path_compare(walk->previous, walk->previous_size, record->path,
 			 record->path_size) >= 0)

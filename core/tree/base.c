@@ -17,7 +17,7 @@ struct base {
 	struct rows_reader rows;
 	int fd;
 
-	bool is_at_record;  /* the walk stands on a record */
+	bool is_at_record; /* the walk stands on a record */
 	bool is_at_end;
 	uint64_t since_block; /* files with data since the last block */
 

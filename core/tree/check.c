@@ -16,8 +16,8 @@
 
 /* What the slot's records turned out to be: slot->extra, one a record. */
 struct check_mark {
-	unsigned what;	/* differs in */
-	bool has_data;	/* the slot's raw holds the file's data */
+	unsigned what; /* differs in */
+	bool has_data; /* the slot's raw holds the file's data */
 };
 
 struct check {
@@ -29,8 +29,8 @@ struct check {
 	struct scan *scan;
 	struct scan_entry *entry; /* NULL: take the next one */
 	bool is_scan_ended;
-	int fd;			  /* of the large file being read, or -1 */
-	unsigned large_what;	  /* what it differs in so far */
+	int fd;		      /* of the large file being read, or -1 */
+	unsigned large_what;  /* what it differs in so far */
 	struct pf_lock *lock; /* the filler and the lane both find differences */
 	struct check_result result;
 	uint64_t progress_bytes;
@@ -89,8 +89,7 @@ compare_records(const struct check *check, const struct record *expected,
 		return what;
 	if (expected->size != found->size)
 		what |= CHECK_CONTENT;
-	if (expected->mode != found->mode &&
-	    expected->type != RECORD_SYMLINK)
+	if (expected->mode != found->mode && expected->type != RECORD_SYMLINK)
 		what |= CHECK_MODE;
 	if (expected->mtime != found->mtime)
 		what |= CHECK_TIME;
@@ -363,8 +362,8 @@ static int
 fill(void *context, struct slot *slot, bool *ret_is_end)
 {
 	struct check *check = context;
-	struct check_mark *marks =
-		arena_take(&slot->arena, (PAGE_RECORDS_MAX + 1) * sizeof *marks);
+	struct check_mark *marks = arena_take(
+		&slot->arena, (PAGE_RECORDS_MAX + 1) * sizeof *marks);
 	int err = 0;
 
 	if (marks == NULL)

@@ -40,8 +40,7 @@ cloner_free(struct cloner *cloner)
 
 /* Open the directory that the record is in, unless it is the last one. */
 static int
-enter(struct cloner *cloner, const struct record *record,
-      const char **ret_name)
+enter(struct cloner *cloner, const struct record *record, const char **ret_name)
 {
 	size_t start = path_name_start(record->path, record->path_size);
 	int err;

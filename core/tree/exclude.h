@@ -17,7 +17,7 @@
 
 struct exclude_rule {
 	char *pattern;
-	bool is_path;	  /* match the whole path */
+	bool is_path; /* match the whole path */
 	bool is_dir_only;
 };
 

@@ -34,8 +34,7 @@ expand_fail(struct expand *expand, int err, const struct record *record,
 static const char *
 name_in(const struct record *record)
 {
-	return record->path +
-	       path_name_start(record->path, record->path_size);
+	return record->path + path_name_start(record->path, record->path_size);
 }
 
 /* Remember the first error. */
@@ -178,10 +177,9 @@ find_own(struct expand *expand, int top)
 	struct pf_stat stat;
 
 	pf_own_ids(&expand->own_uid, &expand->own_gid);
-	expand->has_own = pf_stat_fd(top, &stat) == 0 &&
-			  (stat.mode & 02000) == 0 &&
-			  stat.uid == expand->own_uid &&
-			  stat.gid == expand->own_gid;
+	expand->has_own =
+		pf_stat_fd(top, &stat) == 0 && (stat.mode & 02000) == 0 &&
+		stat.uid == expand->own_uid && stat.gid == expand->own_gid;
 }
 
 /* Followers find this tree's files through a descriptor of their own. */
@@ -256,8 +254,7 @@ write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
 
 /* The last part is written: what remains to be said about the file. */
 static int
-leave_large(struct expand *expand, struct large *large,
-	    const struct slot *slot)
+leave_large(struct expand *expand, struct large *large, const struct slot *slot)
 {
 	const struct record *record = &large->record;
 	struct pf_stat stat;
@@ -315,7 +312,8 @@ begin_large(struct expand *expand, const struct slot *slot, size_t i,
 				   expand_first_mode(record), &large->fd);
 	if (err < 0)
 		goto out;
-	large->is_clone = expand_begin_clone(expand, record, row_of(slot, i), large->fd);
+	large->is_clone =
+		expand_begin_clone(expand, record, row_of(slot, i), large->fd);
 	large->node = parent;
 	atomic_fetch_add(&parent->refs, 1);
 	atomic_init(&large->refs, 1);
@@ -477,7 +475,8 @@ begin(struct lane_thread *thread, const struct slot *slot)
 			err = remove_gone(expand, &slot->gone[gone]);
 
 		/* Of a further part of a large file nothing is left to do. */
-		if (err == 0 && i < slot->record_count && slot->part_offset == 0)
+		if (err == 0 && i < slot->record_count &&
+		    slot->part_offset == 0)
 			err = begin_record(expand, slot, i, scratch);
 	}
 	if (err == 0 && slot->is_part && expand->large != NULL) {
@@ -511,6 +510,7 @@ expand_write(struct expand *expand, int fd, const struct record *record,
 	     uint64_t offset, const uint8_t *data, size_t size)
 {
 	atomic_fetch_add(&expand->bytes_written, size);
+	flusher_add(expand->flusher, size);
 	while (size > 0) {
 		uint64_t run;
 		uint64_t at = record_file_offset(record, offset, &run);
@@ -621,7 +621,8 @@ make_hardlink(struct lane_thread *thread, struct node *node, const char *name,
 		err = pf_stat_at(node->fd, name, ret_stat);
 	pf_close(dir);
 	pf_close(top);
-	return err < 0 ? expand_fail(expand, err, record, "making the hard link")
+	return err < 0 ? expand_fail(expand, err, record,
+				     "making the hard link")
 		       : 0;
 }
 
@@ -821,6 +822,12 @@ expand_clone_leader(struct expand *expand, struct expand *leader)
 	assert(leader->params.thread_count == 1 && leader != expand);
 	if (expand->params.old_rows == NULL)
 		expand->leader = leader;
+}
+
+void
+expand_flush_by(struct expand *expand, struct flusher *flusher)
+{
+	expand->flusher = flusher;
 }
 
 struct lane *

@@ -30,6 +30,7 @@
 
 #include "core/image/record.h"
 #include "core/tree/flow.h"
+#include "core/tree/flusher.h"
 #include "core/tree/owners.h"
 #include "core/tree/rows.h"
 
@@ -69,6 +70,9 @@ void expand_free(struct expand *expand);
  */
 void expand_clone_source(struct expand *expand, int source_top);
 void expand_clone_leader(struct expand *expand, struct expand *leader);
+
+/* Tell flusher, borrowed, of what is written. */
+void expand_flush_by(struct expand *expand, struct flusher *flusher);
 
 /* The lane to give to flow_run(); lent until expand_free(). */
 struct lane *expand_lane(struct expand *expand);

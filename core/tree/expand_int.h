@@ -59,6 +59,8 @@ struct expand {
 
 	atomic_int err; /* the first failure; later work is only let go of */
 
+	struct flusher *flusher; /* NULL: none */
+
 	/* Cloning: from the source, or from a leader. */
 	int source_top; /* -1: not */
 	struct expand *leader;
@@ -99,8 +101,7 @@ unsigned expand_first_mode(const struct record *record);
  * then is.
  */
 int expand_set_attributes(struct expand *expand, struct node *node,
-			  const char *name, int fd,
-			  const struct record *record,
+			  const char *name, int fd, const struct record *record,
 			  struct pf_stat *ret_stat);
 
 /*

@@ -44,7 +44,7 @@ struct flow {
 	struct pf_condition *ready;  /* lanes wait: there is a slot to take */
 	struct pf_condition *freed;  /* the filler waits: a lane moved on */
 	struct slot **slots;
-	size_t slot_count;    /* grows by one for each lane set aside */
+	size_t slot_count; /* grows by one for each lane set aside */
 	size_t slot_capacity;
 	uint64_t next_number; /* of the slot to be filled */
 	bool is_filled;	      /* no more slots will come */
@@ -425,8 +425,7 @@ end_lanes(struct flow *flow)
 				lane->is_stalled = true;
 				break;
 			}
-			(void)pf_wait_for(flow->freed, flow->lock,
-					  PATIENCE_MS);
+			(void)pf_wait_for(flow->freed, flow->lock, PATIENCE_MS);
 		}
 		pf_unlock(flow->lock);
 		for (unsigned j = 0; j < lane->thread_count; j++) {

@@ -60,23 +60,23 @@ struct slot {
 	uint64_t number;	/* the flow's: 0, 1, 2 ... */
 	struct record *records; /* of this slot, in order */
 	size_t record_count;
-	uint64_t ordinal;   /* of records[0] in the manifest */
-	bool is_part;	    /* the block is a part of a large file: the last
+	uint64_t ordinal;     /* of records[0] in the manifest */
+	bool is_part;	      /* the block is a part of a large file: the last
 			     * record */
 	uint64_t part_offset; /* of the part in the file's data; above 0, the
 			     * record was in an earlier slot already */
-	bool ends_page;	    /* a manifest page ends behind this slot */
-	bool is_skipped;    /* the block is not wanted: raw is not filled */
-	size_t raw_size;    /* bytes of the block; 0: no block */
-	uint8_t *raw;	    /* the rule's max bytes */
+	bool ends_page;	      /* a manifest page ends behind this slot */
+	bool is_skipped;      /* the block is not wanted: raw is not filled */
+	size_t raw_size;      /* bytes of the block; 0: no block */
+	uint8_t *raw;	      /* the rule's max bytes */
 	struct frame_ref frame_ref; /* from an image: where the frame is */
 	struct old_view *old;	    /* one a record, or NULL: no older tree */
 	struct old_gone *gone;	    /* in order; not what is below another */
 	size_t gone_count;
 
 	/* What work says. */
-	struct digest name;	    /* of the block */
-	uint8_t *frame;		    /* frame_size_max() bytes, when asked for */
+	struct digest name; /* of the block */
+	uint8_t *frame;	    /* frame_size_max() bytes, when asked for */
 	size_t frame_size;
 	struct digest frame_digest;
 
@@ -116,15 +116,15 @@ struct lane {
 	void (*end_thread)(struct lane_thread *thread);
 
 	/* Results. */
-	uint64_t next; /* the first slot it has not begun; where to go on */
-	int err;       /* why it failed; reported */
-	bool is_aside; /* set aside, see above */
+	uint64_t next;	 /* the first slot it has not begun; where to go on */
+	int err;	 /* why it failed; reported */
+	bool is_aside;	 /* set aside, see above */
 	bool is_stalled; /* still inside a call when the flow ended */
 
 	/* The flow's own. */
 	struct flow *flow;
 	struct lane_thread *threads;
-	unsigned busy;	     /* threads inside begin or finish */
+	unsigned busy; /* threads inside begin or finish */
 	bool is_beginning;
 	int64_t busy_since;
 };
@@ -132,8 +132,8 @@ struct lane {
 struct flow_params {
 	unsigned worker_count;
 	unsigned slot_count;
-	size_t raw_max;	  /* bytes of a slot's raw */
-	size_t frame_max; /* bytes of a slot's frame; 0: none */
+	size_t raw_max;		   /* bytes of a slot's raw */
+	size_t frame_max;	   /* bytes of a slot's frame; 0: none */
 	unsigned stall_timeout_ms; /* how long the end waits for a lane that
 				    * makes no progress */
 	void *context;

@@ -70,8 +70,8 @@ image_source_free(struct image_source *source)
 {
 	if (source == NULL)
 		return;
-	for (unsigned i = 0; source->workers != NULL && i < source->worker_count;
-	     i++) {
+	for (unsigned i = 0;
+	     source->workers != NULL && i < source->worker_count; i++) {
 		frame_decoder_free(source->workers[i].decoder);
 		free(source->workers[i].frame);
 	}
@@ -135,9 +135,9 @@ add_block(struct image_source *source, struct slot *slot)
 	slot->raw_size = view->block.raw_size;
 	slot->name = view->block.name;
 	slot->frame_ref = view->frame;
-	source->is_in_large =
-		view->is_part &&
-		view->part_offset + view->block.raw_size < view->record.data_size;
+	source->is_in_large = view->is_part &&
+			      view->part_offset + view->block.raw_size <
+				      view->record.data_size;
 	slot->is_skipped = !source->is_group_wanted ||
 			   slot->number < source->first;
 	if (slot->frame_ref.size > source->frame_max)

@@ -24,8 +24,8 @@ struct run {
 };
 
 struct names {
-	struct buffer text;   /* names with their NULs */
-	const char **sorted;  /* into text */
+	struct buffer text;  /* names with their NULs */
+	const char **sorted; /* into text */
 	size_t count;
 	size_t next;
 	int spill; /* -1: everything is in memory */

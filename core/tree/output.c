@@ -14,8 +14,8 @@
 
 struct output {
 	char *path;
-	char *name;	/* in dir */
-	char *temp;	/* ".NAME.despool" */
+	char *name; /* in dir */
+	char *temp; /* ".NAME.despool" */
 	int dir;
 	int fd;
 	bool is_made; /* temp is ours and there */
@@ -201,9 +201,8 @@ output_open(const char *path, bool replace, const struct pf_stat *outside,
 out:
 	output_close(output);
 	return report_error(err, path, "%s",
-			    err == DSP_EEXIST
-				    ? "not overwritten (--force does)"
-				    : "making the file");
+			    err == DSP_EEXIST ? "not overwritten (--force does)"
+					      : "making the file");
 }
 
 int

@@ -51,7 +51,6 @@ int pack(const struct pack_params *params, int fd,
 	 struct pack_result *ret_result);
 
 /* Go through the source and count, but read and write nothing. */
-int pack_dry(const struct pack_params *params,
-	     struct pack_result *ret_result);
+int pack_dry(const struct pack_params *params, struct pack_result *ret_result);
 
 #endif

@@ -70,8 +70,7 @@ unlink_one(int dir, const char *name, bool is_dir)
 	int err = is_dir ? pf_rmdir_at(dir, name) : pf_unlink_at(dir, name);
 
 	if (err == DSP_EACCES && pf_set_mode_fd(dir, 0700) == 0)
-		err = is_dir ? pf_rmdir_at(dir, name)
-			     : pf_unlink_at(dir, name);
+		err = is_dir ? pf_rmdir_at(dir, name) : pf_unlink_at(dir, name);
 	return err == DSP_ENOENT ? 0 : err;
 }
 

@@ -50,7 +50,7 @@ struct scan {
 	char target[RECORD_TARGET_MAX + 1];
 	struct buffer xattrs;
 	struct buffer segments;
-	char *attribute_list;  /* PF_XATTR_SIZE_MAX bytes, when first needed */
+	char *attribute_list; /* PF_XATTR_SIZE_MAX bytes, when first needed */
 	uint8_t *attribute_value;
 	struct scan_link *links[LINK_BUCKETS];
 	struct scan_link *done_link; /* kept until its path was used */

@@ -28,7 +28,7 @@ enum scan_special {
 };
 
 struct scan_options {
-	bool is_dense; /* do not look for holes */
+	bool is_dense;		       /* do not look for holes */
 	const struct exclude *exclude; /* borrowed; may be NULL */
 	enum scan_special special;
 	struct owners *owners; /* borrowed */

@@ -235,8 +235,8 @@ add_record(struct tree_source *source, struct slot *slot)
 	if (slot->record_count == 0)
 		slot->ordinal = source->ordinal;
 	if (slot->record_count == 0 && source->params.has_rows) {
-		slot->rows = arena_take(&slot->arena,
-					PAGE_RECORDS_MAX * ROW_SIZE);
+		slot->rows =
+			arena_take(&slot->arena, PAGE_RECORDS_MAX * ROW_SIZE);
 		if (slot->rows == NULL)
 			return no_memory(source);
 	}
@@ -293,9 +293,9 @@ read_put_off(struct tree_source *source, struct slot *slot)
 		if (err == 0)
 			err = pf_open_read_at(
 				dir,
-				record->path + path_name_start(
-						       record->path,
-						       record->path_size),
+				record->path +
+					path_name_start(record->path,
+							record->path_size),
 				&fd);
 		pf_close(dir);
 		if (err < 0)
@@ -370,8 +370,8 @@ end_part(struct tree_source *source, struct slot *slot, size_t size)
 	if (err < 0)
 		return err;
 	source->page_blocks++;
-	ends_page = take_entry(source, cut_path_hash(record->path,
-						     record->path_size));
+	ends_page = take_entry(source,
+			       cut_path_hash(record->path, record->path_size));
 	source->page_blocks--;
 	return end_slot(source, slot, ends_page);
 }

@@ -26,8 +26,8 @@
 struct tree_source;
 
 struct tree_source_params {
-	const char *path;	  /* what scan goes through; borrowed */
-	struct scan *scan;	  /* borrowed */
+	const char *path;  /* what scan goes through; borrowed */
+	struct scan *scan; /* borrowed */
 	struct cut_rule rule;
 	unsigned worker_count;
 	int level;		  /* of the frames; 0: make none */

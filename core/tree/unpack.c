@@ -49,8 +49,8 @@ struct unpack {
 	char *staging_name;
 	int staging;
 	int lock;
-	bool is_staged; /* staging is ours */
-	bool is_inside; /* parent is the place itself */
+	bool is_staged;	   /* staging is ours */
+	bool is_inside;	   /* parent is the place itself */
 	int64_t top_mtime; /* is_inside: what the place gets at the end */
 	bool exists;
 	struct unpack_extra *extras;
@@ -455,6 +455,7 @@ write_tree(struct unpack *unpack, struct owners *owners,
 		.fill = fill,
 		.work = work,
 	};
+	struct flusher *flusher = NULL;
 	struct lane *lane;
 	int err, finish_err;
 
@@ -467,6 +468,8 @@ write_tree(struct unpack *unpack, struct owners *owners,
 	if (err < 0)
 		goto out;
 	lane = expand_lane(progress.expand);
+	flusher = flusher_new(unpack->staging);
+	expand_flush_by(progress.expand, flusher);
 	err = flow_run(&flow, &lane, 1);
 	finish_err = expand_finish(progress.expand);
 	if (err == 0)
@@ -478,6 +481,7 @@ write_tree(struct unpack *unpack, struct owners *owners,
 			expand_bytes_written(progress.expand);
 	}
 out:
+	flusher_free(flusher);
 	expand_free(progress.expand);
 	image_source_free(progress.source);
 	return err;
@@ -574,12 +578,12 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	if (err == 0)
 		err = stage(&unpack);
 	if (err < 0) {
-		report_error(err, params->path, "%s",
-			     err == DSP_ENOTEMPTY
-				     ? "unpacking (--replace swaps it)"
-			     : unpack.is_inside
-				     ? "a mount point or \".\" cannot be swapped"
-				     : "unpacking");
+		report_error(
+			err, params->path, "%s",
+			err == DSP_ENOTEMPTY ? "unpacking (--replace swaps it)"
+			: unpack.is_inside
+				? "a mount point or \".\" cannot be swapped"
+				: "unpacking");
 		goto out;
 	}
 	if (!pf_is_root())

@@ -18,9 +18,9 @@
 #include "core/image/image.h"
 
 struct unpack_params {
-	struct image *image; /* borrowed */
-	const char *path;    /* absent, or an empty directory */
-	bool replace;	     /* what is there is replaced in one step */
+	struct image *image;	   /* borrowed */
+	const char *path;	   /* absent, or an empty directory */
+	bool replace;		   /* what is there is replaced in one step */
 	const char *const *select; /* paths: these and what is below them */
 	size_t select_count;	   /* 0: everything */
 	unsigned worker_count;

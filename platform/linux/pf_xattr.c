@@ -20,10 +20,9 @@ enum { PATH_SIZE = 300 };
 static int
 make_path(int dir, const char *name, char path[PATH_SIZE])
 {
-	int n = dir == PF_CWD
-			? snprintf(path, PATH_SIZE, "%s", name)
-			: snprintf(path, PATH_SIZE, "/proc/self/fd/%d/%s", dir,
-				   name);
+	int n = dir == PF_CWD ? snprintf(path, PATH_SIZE, "%s", name)
+			      : snprintf(path, PATH_SIZE, "/proc/self/fd/%d/%s",
+					 dir, name);
 
 	return n < 0 || n >= PATH_SIZE ? DSP_ENAMETOOLONG : 0;
 }

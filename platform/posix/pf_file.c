@@ -214,7 +214,8 @@ to_ns(const struct timespec *time, int64_t *ret_ns)
 {
 	int64_t seconds = time->tv_sec;
 
-	if (seconds >= INT64_MAX / NS_PER_S || seconds <= INT64_MIN / NS_PER_S) {
+	if (seconds >= INT64_MAX / NS_PER_S ||
+	    seconds <= INT64_MIN / NS_PER_S) {
 		*ret_ns = seconds > 0 ? INT64_MAX : INT64_MIN;
 		return false;
 	}
@@ -365,8 +366,7 @@ pf_set_mode_at(int dir, const char *name, unsigned mode)
 {
 	int err = pf_fault();
 
-	return err < 0 ? err
-		       : result(fchmodat(at(dir), name, (mode_t)mode, 0));
+	return err < 0 ? err : result(fchmodat(at(dir), name, (mode_t)mode, 0));
 }
 
 int

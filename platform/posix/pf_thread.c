@@ -171,8 +171,8 @@ pf_wait_for(struct pf_condition *condition, struct pf_lock *lock,
 		until.tv_sec++;
 		until.tv_nsec -= NS_PER_S;
 	}
-	return pthread_cond_timedwait(&condition->cond, &lock->mutex,
-				      &until) != ETIMEDOUT;
+	return pthread_cond_timedwait(&condition->cond, &lock->mutex, &until) !=
+	       ETIMEDOUT;
 }
 
 void
