@@ -107,7 +107,7 @@ int pf_set_owner_fd(int fd, uint32_t uid, uint32_t gid);
 int pf_set_mtime_at(int dir, const char *name, int64_t mtime);
 int pf_set_mtime_fd(int fd, int64_t mtime);
 
-/* Bytes that an ordinary user may still write on the file system of fd. */
+/* Bytes that this user may still write on the file system of fd. */
 int pf_free_space(int fd, uint64_t *ret_size);
 
 #endif

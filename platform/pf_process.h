@@ -42,10 +42,12 @@ unsigned pf_terminal_width(int fd);
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP set a flag instead of ending the
- * process, and a write to a closed pipe is an error instead of a signal.  A
- * second such signal ends the process at once.
+ * process.  A second such signal ends it at once.
  */
 void pf_catch_signals(void);
+
+/* From now on a write to a closed pipe is an error instead of a signal. */
+void pf_ignore_closed_pipes(void);
 
 /* Has one of them come? */
 bool pf_interrupted(void);

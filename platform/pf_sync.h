@@ -5,21 +5,16 @@
 /*
  * pf_sync - make what was written survive a power loss.
  *
- *   platform/linux/pf_sync.c   syncfs, sync_file_range
+ *   platform/linux/pf_sync.c   syncfs
  *   platform/posix/pf_sync.c   fsync and sync
  *
  * After an error the written object must be taken as absent (S14).
  */
-
-#include <stdint.h>
 
 /* The file or directory fd is on disk when this returns 0. */
 int pf_sync(int fd);
 
 /* Everything on the file system of fd is. */
 int pf_sync_file_system(int fd);
-
-/* Begin to write size bytes at offset to disk; a hint, waits for nothing. */
-void pf_start_writing(int fd, uint64_t offset, uint64_t size);
 
 #endif

@@ -87,8 +87,9 @@ tell_dest(const struct fanout_dest *dest, const struct fanout_result *result,
 			"{s:s, s:I, s:I, s:I, s:I, s:I}", "state",
 			states[dest->state], "version",
 			(json_int_t)(dest->state == FANOUT_FAILED ||
-						     dest->state ==
-							     FANOUT_PENDING
+						     (dest->state ==
+							      FANOUT_PENDING &&
+						      !is_dry)
 					     ? dest->version_before
 					     : result->version),
 			"version_before", (json_int_t)dest->version_before,
@@ -222,6 +223,7 @@ command_fanout(const struct options *options)
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
 
 	talk_start(options, false);
+	pf_ignore_closed_pipes(); /* staging must be cleaned up */
 	for (size_t i = 0; i < dest_count && dests != NULL; i++)
 		dests[i].path = options->arguments[i + 1];
 	if (err == 0)

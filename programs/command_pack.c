@@ -81,6 +81,8 @@ command_pack(const struct options *options)
 	int err = 0;
 
 	talk_start(options, to_stdout);
+	if (!to_stdout)
+		pf_ignore_closed_pipes(); /* a half image must be removed */
 	if (options->output == NULL && !options->dry_run) {
 		err = report_error(DSP_EINVAL, NULL,
 				   "pack needs -o FILE (or -o -)");

@@ -2,6 +2,7 @@
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/tree/unpack.h"
+#include "platform/pf_process.h"
 #include "programs/command.h"
 #include "programs/talk.h"
 
@@ -30,6 +31,7 @@ command_unpack(const struct options *options)
 	int err;
 
 	talk_start(options, false);
+	pf_ignore_closed_pipes(); /* staging must be cleaned up */
 	err = image_open(options->arguments[0], &params.image);
 	if (err < 0)
 		goto out;

@@ -33,7 +33,7 @@ struct cut_rule {
 /* The rule of every image made by this version; see docs/why/001. */
 extern const struct cut_rule cut_rule_default;
 
-/* 0 < 64 <= min < average < max <= CUT_MAX_LIMIT. */
+/* 64 <= min <= average < max <= CUT_MAX_LIMIT. */
 bool cut_rule_is_valid(const struct cut_rule *rule);
 
 /* How far a search for the end of one block has come. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/fanout/dp_int.h"
@@ -237,6 +238,52 @@ list_versions(struct dp *dp)
 	return err;
 }
 
+/*
+ * A version has one content for ever (S3), also when its tree is gone: the
+ * highest number given out is remembered.
+ */
+static void
+read_highest(struct dp *dp)
+{
+	char name[DP_NAME_SIZE];
+	uint8_t bytes[4];
+	size_t got = 0;
+	int fd = -1;
+
+	snprintf(name, sizeof name, "%s.highest", dp->params.package_id);
+	if (dp->state >= 0 && pf_open_read_at(dp->state, name, &fd) == 0 &&
+	    pf_read(fd, bytes, sizeof bytes, &got) == 0 && got == sizeof bytes)
+		dp->highest = le32_get(bytes);
+	pf_close(fd);
+	if (dp->version_count > 0 && dp->versions[0] > dp->highest)
+		dp->highest = dp->versions[0];
+}
+
+static int
+write_highest(struct dp *dp, uint32_t version)
+{
+	char name[DP_NAME_SIZE];
+	uint8_t bytes[4];
+	int fd = -1;
+	int err;
+
+	if (version <= dp->highest)
+		return 0;
+	snprintf(name, sizeof name, "%s.highest", dp->params.package_id);
+	le32_put(bytes, version);
+	err = pf_create_at(dp->staging, "highest", 0600, &fd);
+	if (err == 0)
+		err = pf_write(fd, bytes, sizeof bytes);
+	if (err == 0)
+		err = pf_sync(fd);
+	pf_close(fd);
+	if (err == 0)
+		err = pf_rename_at(dp->staging, "highest", dp->state, name);
+	if (err == 0)
+		dp->highest = version;
+	return err;
+}
+
 static int
 read_current(struct dp *dp)
 {
@@ -281,6 +328,7 @@ dp_open(const struct dp_params *params, struct dp **ret_dp)
 		err = list_versions(dp);
 	if (err == 0 && dp->package >= 0)
 		err = read_current(dp);
+	read_highest(dp);
 	if (err < 0) {
 		dp_fail(dp, err, "opening the distribution point");
 		dp_close(dp);
@@ -315,6 +363,27 @@ uint32_t
 dp_published(const struct dp *dp)
 {
 	return dp->published;
+}
+
+uint32_t
+dp_highest(const struct dp *dp)
+{
+	return dp->highest;
+}
+
+int
+dp_check_room(struct dp *dp, uint64_t size)
+{
+	uint64_t room;
+	int err = pf_free_space(dp->root, &room);
+
+	if (err < 0)
+		return dp_fail(dp, err, "looking at its file system");
+	if (room >= size)
+		return 0;
+	return report_error(DSP_ENOSPC, dp->params.path,
+			    "%llu bytes are needed, %llu are free",
+			    (unsigned long long)size, (unsigned long long)room);
 }
 
 struct image *
@@ -649,8 +718,10 @@ static int
 show(struct dp *dp, const struct dp_publication *publication)
 {
 	char number[16], name[DP_NAME_SIZE];
-	int err = pf_sync_file_system(dp->root);
+	int err = write_highest(dp, publication->version);
 
+	if (err == 0)
+		err = pf_sync_file_system(dp->root);
 	snprintf(number, sizeof number, "%u", publication->version);
 	if (err == 0) {
 		dp_name(name, dp, publication->version, "rows");

@@ -11,6 +11,7 @@
  *     .despool/<id>.<version>.manifest
  *     .despool/state/<id>.<version>.rows    about the tree's files, see rows.h
  *     .despool/state/<id>.<version>.seen    about the source's files
+ *     .despool/state/<id>.highest     the highest version ever published
  *     .despool/staging/<id>/          what is being made
  *
  * Invariants
@@ -56,6 +57,9 @@ void dp_close(struct dp *dp);
 /* The published version; 0: none. */
 uint32_t dp_published(const struct dp *dp);
 
+/* The highest version that was ever published here; 0: none (S3). */
+uint32_t dp_highest(const struct dp *dp);
+
 /* The manifest of a version that is there, lent; NULL when there is none. */
 struct image *dp_manifest(struct dp *dp, uint32_t version);
 
@@ -81,6 +85,12 @@ int dp_begin(struct dp *dp, uint32_t *recycle, struct owners *owners,
 
 /* Which file system is it on, and do files there share blocks? */
 int dp_look(struct dp *dp, uint64_t *ret_device, bool *ret_can_clone);
+
+/*
+ * Is there room for so many bytes?  Not asked where files share blocks or an
+ * older tree is recycled.  DSP_ENOSPC.
+ */
+int dp_check_room(struct dp *dp, uint64_t size);
 
 /* A descriptor on that file system, lent until dp_close(). */
 int dp_fd(const struct dp *dp);

@@ -20,6 +20,7 @@ struct dp {
 	bool is_ours;	 /* the lock is held */
 
 	uint32_t published;
+	uint32_t highest;   /* ever published */
 	uint32_t *versions; /* that are there, highest first */
 	size_t version_count;
 	struct image *manifest; /* the one asked for last */

@@ -263,7 +263,7 @@ decide_tree(struct fanout *fanout)
 	fanout->result.version = params->version != 0 ? params->version
 				 : params->refresh && fanout->newest != 0
 					 ? fanout->newest
-					 : fanout->newest + 1;
+					 : fanout->highest + 1;
 	if (fanout->newest != 0 && !params->refresh &&
 	    (params->version == 0 || params->version == fanout->newest))
 		err = find_unchanged(fanout, &is_unchanged);
@@ -321,6 +321,11 @@ begin_step(struct target *target)
 		target->can_clone = false; /* from nobody */
 	if (target->can_clone)
 		threads = 1;
+	if (fanout->is_image && !target->can_clone && target->recycled == 0)
+		err = dp_check_room(target->dp,
+				    image_root(fanout->image)->data_bytes);
+	if (err < 0)
+		return err;
 	return dp_begin(target->dp, &target->recycled, fanout->owners, threads,
 			&target->expand);
 }
@@ -442,9 +447,6 @@ publish_step(struct target *target)
 	};
 	int err;
 
-	dest->files_written = expand_files_written(target->expand);
-	dest->files_kept = expand_files_kept(target->expand);
-	dest->bytes_written = expand_bytes_written(target->expand);
 	err = dp_publish(target->dp, &publication);
 	if (err == 0)
 		dest->state = FANOUT_PUBLISHED;
@@ -588,6 +590,17 @@ tear_down(struct fanout *fanout)
 	free(fanout);
 }
 
+static void
+note_versions(struct fanout *fanout, const struct target *target)
+{
+	if (target->dest->state == FANOUT_FAILED)
+		return;
+	if (target->dest->version_before > fanout->newest)
+		fanout->newest = target->dest->version_before;
+	if (dp_highest(target->dp) > fanout->highest)
+		fanout->highest = dp_highest(target->dp);
+}
+
 static int
 run(struct fanout *fanout)
 {
@@ -602,9 +615,7 @@ run(struct fanout *fanout)
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < params->dest_count; i++)
-		if (params->dests[i].state != FANOUT_FAILED &&
-		    params->dests[i].version_before > fanout->newest)
-			fanout->newest = params->dests[i].version_before;
+		note_versions(fanout, &fanout->targets[i]);
 	err = fanout->is_image ? decide_image(fanout) : decide_tree(fanout);
 	if (err < 0 || params->dry_run)
 		return err;

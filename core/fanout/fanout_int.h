@@ -45,10 +45,11 @@ struct fanout {
 
 	bool is_image;
 	struct image *image;
-	uint32_t newest; /* version published anywhere */
-	int source_top;	 /* a tree to share blocks with; -1: an image */
-	int manifest_fd; /* the manifest to publish, in a temporary file */
-	int seen_fd;	 /* rows about the source; -1: an image */
+	uint32_t newest;  /* version published anywhere */
+	uint32_t highest; /* version ever published anywhere */
+	int source_top;	  /* a tree to share blocks with; -1: an image */
+	int manifest_fd;  /* the manifest to publish, in a temporary file */
+	int seen_fd;	  /* rows about the source; -1: an image */
 	struct digest root_digest;
 	bool has_content;	    /* result.content is known */
 	struct image *old_manifest; /* of the trees that are recycled */

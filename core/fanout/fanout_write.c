@@ -163,6 +163,32 @@ take_slot(struct lane_thread *thread, const struct slot *slot)
 	return err < 0 ? report_error(err, NULL, "writing the manifest") : 0;
 }
 
+/*
+ * When all of the tree had to be read to see that nothing changed, the
+ * current version stays the current one.
+ */
+static void
+choose_version(struct fanout *fanout)
+{
+	const struct fanout_params *params = fanout->params;
+
+	image_writer_settle_content(fanout->writer);
+	for (size_t i = 0; i < params->dest_count && params->version == 0 &&
+			   fanout->newest != 0;
+	     i++) {
+		struct target *target = &fanout->targets[i];
+		struct image *manifest = NULL;
+
+		if (target->dp != NULL && !target->is_lost &&
+		    dp_published(target->dp) == fanout->newest)
+			manifest = dp_manifest(target->dp, fanout->newest);
+		if (manifest != NULL &&
+		    digest_equal(&image_root(manifest)->content,
+				 &image_writer_root(fanout->writer)->content))
+			fanout->result.version = fanout->newest;
+	}
+}
+
 /* A tree is read: its manifest must be the same in every round. */
 static int
 finish_manifest(struct fanout *fanout, int manifest_fd)
@@ -174,6 +200,7 @@ finish_manifest(struct fanout *fanout, int manifest_fd)
 	if (root->record_count == 1 && !fanout->params->allow_empty)
 		return report_error(DSP_EEMPTY, fanout->params->source,
 				    "nothing to publish (--allow-empty does)");
+	choose_version(fanout);
 	image_writer_set_version(fanout->writer, fanout->result.version);
 	err = image_writer_finish(fanout->writer, &fanout->root_digest, NULL);
 	if (err < 0)
@@ -336,6 +363,9 @@ close_round(struct fanout *fanout, struct round *round)
 static void
 settle(struct fanout *fanout, struct target *target, const struct lane *lane)
 {
+	target->dest->files_written = expand_files_written(target->expand);
+	target->dest->files_kept = expand_files_kept(target->expand);
+	target->dest->bytes_written = expand_bytes_written(target->expand);
 	if (lane->is_stalled) {
 		fanout->result.is_stalled = true;
 		target->is_lost = true;

@@ -388,6 +388,12 @@ image_write_manifest(struct image *image, int fd)
 }
 
 void
+image_writer_settle_content(struct image_writer *writer)
+{
+	root_set_content(&writer->root);
+}
+
+void
 image_writer_set_version(struct image_writer *writer, uint32_t version)
 {
 	assert(version > 0);

@@ -71,6 +71,9 @@ int image_writer_end_page(struct image_writer *writer);
 int image_writer_finish(struct image_writer *writer,
 			struct digest *ret_root_digest, uint64_t *ret_size);
 
+/* After the last page was ended: compute the root's content already. */
+void image_writer_settle_content(struct image_writer *writer);
+
 /* Change the version; until image_writer_finish(). */
 void image_writer_set_version(struct image_writer *writer, uint32_t version);
 

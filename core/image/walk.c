@@ -97,7 +97,7 @@ load_page(struct walk *walk)
 	struct image *image = walk->image;
 	int err = 0;
 
-	if (walk->is_page_loaded) {
+	if (walk->is_page_loaded && walk->cursor.index > 0) {
 		memcpy(walk->previous, walk->path, walk->cursor.path_size);
 		walk->previous_size = walk->cursor.path_size;
 	}

@@ -406,6 +406,21 @@ remove_gone(struct expand *expand, const struct old_gone *gone)
 			   expand->params.shown);
 }
 
+/* Is the old tree's file the one that its row is about? */
+static bool
+old_holds(struct expand *expand, const struct node *node,
+	  const struct record *record, uint64_t old_ordinal)
+{
+	const uint8_t *row =
+		rows_reader_get(expand->params.old_rows, old_ordinal);
+	struct pf_stat stat;
+
+	if (row == NULL || pf_stat_at(node->fd, name_in(record), &stat) < 0)
+		return false;
+	stat.device = 0;
+	return row_holds(row, &stat) && stat.link_count == 1;
+}
+
 /* One record, in order: enter directories, find out where files go. */
 static int
 begin_record(struct expand *expand, const struct slot *slot, size_t i,
@@ -434,8 +449,10 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 		return begin_dir(expand, record, parent, old == OLD_SAME);
 	}
 	if (slot->is_part && i + 1 == slot->record_count) {
-		/* A large file that stays is looked at in finish. */
-		if (old != OLD_SAME || !slot->is_skipped) {
+		/* A large file that stays is kept in finish. */
+		if (old != OLD_SAME ||
+		    (!slot->is_skipped && !old_holds(expand, parent, record,
+						     slot->old[i].ordinal))) {
 			if (old == OLD_OTHER)
 				err = remove_tree(parent->fd, name_in(record),
 						  expand->params.shown);
@@ -645,7 +662,8 @@ keep_old(struct expand *expand, struct node *node, const char *name,
 	    stat.link_count == 1) {
 		*ret_done = true;
 		*ret_stat = stat;
-		atomic_fetch_add(&expand->files_kept, 1);
+		if (record->type == RECORD_FILE)
+			atomic_fetch_add(&expand->files_kept, 1);
 		return expand_adjust_attributes(expand, node, name, record,
 						ret_stat);
 	}
@@ -669,6 +687,7 @@ make_one(struct lane_thread *thread, const struct slot *slot, size_t i,
 	struct node *node = scratch->nodes[i];
 	const char *name = name_in(record);
 	bool is_file = record->type == RECORD_FILE;
+	bool is_part = slot->is_part && i + 1 == slot->record_count;
 	bool is_done = false;
 	int err = 0;
 
@@ -676,7 +695,7 @@ make_one(struct lane_thread *thread, const struct slot *slot, size_t i,
 	    slot->old[i].what == OLD_SAME)
 		err = keep_old(expand, node, name, record, slot->old[i].ordinal,
 			       !is_file || record->data_size == 0 ||
-				       !slot->is_skipped,
+				       (!slot->is_skipped && !is_part),
 			       ret_stat, &is_done);
 	if (err < 0 || is_done)
 		return err;

@@ -495,8 +495,10 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	int err = DSP_ENOMEM;
 
 	assert(params->worker_count > 0 && params->slot_count > 0);
-	if (flow == NULL || workers == NULL)
+	if (flow == NULL || workers == NULL) {
+		report_error(err, NULL, "setting up the transfer");
 		goto out;
+	}
 	flow->params = params;
 	flow->lanes = lanes;
 	flow->slot_capacity = params->slot_count + lane_count;
@@ -506,13 +508,17 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	flow->ready = pf_condition_new();
 	flow->freed = pf_condition_new();
 	if (flow->slots == NULL || flow->lock == NULL || flow->filled == NULL ||
-	    flow->ready == NULL || flow->freed == NULL)
+	    flow->ready == NULL || flow->freed == NULL) {
+		report_error(err, NULL, "setting up the transfer");
 		goto out;
+	}
 	err = 0;
 	for (unsigned i = 0; err == 0 && i < params->slot_count; i++)
 		err = add_slot(flow);
-	if (err < 0)
+	if (err < 0) {
+		report_error(err, NULL, "setting up the transfer");
 		goto out;
+	}
 
 	/* From here on threads may run: errors stop the flow, not us. */
 	for (unsigned i = 0; err == 0 && i < params->worker_count; i++) {
@@ -526,6 +532,7 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 		err = start_lane(flow, lanes[i]);
 	}
 	if (err < 0) {
+		report_error(err, NULL, "starting threads");
 		pf_lock(flow->lock);
 		stop(flow, err);
 		pf_unlock(flow->lock);
@@ -536,8 +543,6 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	end_lanes(flow);
 	err = flow->err;
 out:
-	if (err == DSP_ENOMEM)
-		report_error(err, NULL, "setting up the transfer");
 	if (flow != NULL)
 		free_flow(flow);
 	free(workers);

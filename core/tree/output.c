@@ -142,6 +142,7 @@ static int
 make_temp(struct output *output)
 {
 	unsigned mode = 0666 & ~pf_umask();
+	struct pf_stat ours, there;
 	int err = pf_create_at(output->dir, output->temp, mode, &output->fd);
 
 	if (err == DSP_EEXIST) {
@@ -158,11 +159,21 @@ make_temp(struct output *output)
 					   &output->fd);
 		pf_close(old);
 	}
-	if (err < 0)
-		return err;
-	output->is_made = true;
-	err = pf_flock_exclusive(output->fd);
-	return err == DSP_EUNSUPPORTED ? 0 : err;
+	if (err == 0)
+		err = pf_flock_exclusive(output->fd);
+	if (err == DSP_EUNSUPPORTED)
+		err = 0;
+
+	/* Before it was locked, another process may have taken it for dead. */
+	if (err == 0)
+		err = pf_stat_fd(output->fd, &ours);
+	if (err == 0)
+		err = pf_stat_at(output->dir, output->temp, &there);
+	if (err == DSP_ENOENT || (err == 0 && (ours.inode != there.inode ||
+					       ours.device != there.device)))
+		err = DSP_EBUSY;
+	output->is_made = err == 0;
+	return err;
 }
 
 int
@@ -222,6 +233,9 @@ output_commit(struct output *output)
 	if (err == 0) {
 		output->is_made = false;
 		err = pf_sync(output->dir);
+		/* S14: what a failed sync leaves does not exist. */
+		if (err < 0)
+			(void)pf_unlink_at(output->dir, output->name);
 	}
 	return err < 0 ? report_error(err, output->path, "writing") : 0;
 }

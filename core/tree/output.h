@@ -31,7 +31,10 @@ int output_open(const char *path, bool replace, const struct pf_stat *outside,
 /* Where to write; lent until output_close(). */
 int output_fd(const struct output *output);
 
-/* Put it in its place.  After an error it is not there. */
+/*
+ * Put it in its place.  After an error it is not there; nor is what it was to
+ * replace, when the very last step failed.
+ */
 int output_commit(struct output *output);
 
 /* End it; what was not committed is removed.  NULL is allowed. */

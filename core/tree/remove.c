@@ -81,9 +81,9 @@ remove_entry(struct remove_level **innermost, const char *name)
 	struct pf_stat stat;
 	int err = pf_stat_at((*innermost)->fd, name, &stat);
 
-	if (err == DSP_ENOENT)
-		return 0;
-	if (err == 0 && stat.type == PF_DIR)
+	if (err < 0)
+		return err == DSP_ENOENT ? 0 : err;
+	if (stat.type == PF_DIR)
 		return enter((*innermost)->fd, name, innermost);
 	return unlink_one((*innermost)->fd, name, false);
 }

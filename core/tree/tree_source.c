@@ -256,7 +256,8 @@ add_record(struct tree_source *source, struct slot *slot)
 
 /* The pending entry is dealt with.  Does the manifest page end behind it? */
 static bool
-take_entry(struct tree_source *source, uint64_t path_hash)
+take_entry(struct tree_source *source, const struct slot *slot,
+	   uint64_t path_hash)
 {
 	const struct record *record = &source->pending->record;
 
@@ -268,7 +269,7 @@ take_entry(struct tree_source *source, uint64_t path_hash)
 			      record->segment_count * RECORD_SEGMENT_SIZE;
 	source->pending = NULL;
 	return source->page_records == PAGE_RECORDS_MAX ||
-	       source->page_blocks == PAGE_BLOCKS_MAX ||
+	       source->page_blocks + (slot->raw_size > 0) == PAGE_BLOCKS_MAX ||
 	       source->page_bytes >= PAGE_SIZE_FULL ||
 	       page_ends_after(path_hash);
 }
@@ -369,10 +370,8 @@ end_part(struct tree_source *source, struct slot *slot, size_t size)
 	source->is_reusing = false;
 	if (err < 0)
 		return err;
-	source->page_blocks++;
-	ends_page = take_entry(source,
+	ends_page = take_entry(source, slot,
 			       cut_path_hash(record->path, record->path_size));
-	source->page_blocks--;
 	return end_slot(source, slot, ends_page);
 }
 
@@ -520,7 +519,8 @@ add_entry(struct tree_source *source, struct slot *slot, bool *ret_is_full)
 	    (is_large || slot->raw_size + data_size > rule->max)) {
 		pf_close(fd);
 		*ret_is_full = true;
-		return end_slot(source, slot, false);
+		return end_slot(source, slot,
+				source->page_blocks + 1 == PAGE_BLOCKS_MAX);
 	}
 	if (is_large) {
 		*ret_is_full = true;
@@ -540,7 +540,7 @@ add_entry(struct tree_source *source, struct slot *slot, bool *ret_is_full)
 	path_hash = cut_path_hash(record->path, record->path_size);
 	ends_group = data_size > 0 &&
 		     cut_group_ends(rule, path_hash, data_size, slot->raw_size);
-	ends_page = take_entry(source, path_hash);
+	ends_page = take_entry(source, slot, path_hash);
 	*ret_is_full = ends_group || ends_page;
 	return *ret_is_full ? end_slot(source, slot, ends_page) : 0;
 }

@@ -33,8 +33,25 @@ static int
 work(void *context, unsigned worker, struct slot *slot)
 {
 	struct verify *verify = context;
+	const uint8_t *data = slot->raw;
+	int err = image_source_work(verify->source, worker, slot);
 
-	return image_source_work(verify->source, worker, slot);
+	/* What recycling and diff go by must be true as well. */
+	for (size_t i = 0; err == 0 && i < slot->record_count && !slot->is_part;
+	     i++) {
+		const struct record *record = &slot->records[i];
+		struct digest digest;
+
+		if (!record_has_digest(record))
+			continue;
+		digest_of(data, (size_t)record->data_size, &digest);
+		data += record->data_size;
+		if (!digest_equal(&digest, &record->digest))
+			err = report_error(DSP_ECORRUPT, record->path,
+					   "its digest in %s is not its data's",
+					   image_name(verify->params->image));
+	}
+	return err;
 }
 
 int

@@ -366,7 +366,9 @@ pf_set_mode_at(int dir, const char *name, unsigned mode)
 {
 	int err = pf_fault();
 
-	return err < 0 ? err : result(fchmodat(at(dir), name, (mode_t)mode, 0));
+	return err < 0 ? err
+		       : result(fchmodat(at(dir), name, (mode_t)mode,
+					 AT_SYMLINK_NOFOLLOW));
 }
 
 int
@@ -442,6 +444,8 @@ pf_free_space(int fd, uint64_t *ret_size)
 		return err;
 	if (fstatvfs(fd, &st) < 0)
 		return pf_err(errno);
-	*ret_size = (uint64_t)st.f_bavail * st.f_frsize;
+	/* The rest is for root. */
+	*ret_size = (uint64_t)(geteuid() == 0 ? st.f_bfree : st.f_bavail) *
+		    st.f_frsize;
 	return 0;
 }

@@ -122,6 +122,11 @@ pf_catch_signals(void)
 		    before.sa_handler != SIG_IGN)
 			sigaction(numbers[i], &action, NULL);
 	}
+}
+
+void
+pf_ignore_closed_pipes(void)
+{
 	signal(SIGPIPE, SIG_IGN);
 }
 

@@ -28,11 +28,3 @@ pf_sync_file_system(int fd)
 	sync();
 	return 0;
 }
-
-void
-pf_start_writing(int fd, uint64_t offset, uint64_t size)
-{
-	(void)fd;
-	(void)offset;
-	(void)size;
-}
