@@ -223,7 +223,9 @@ command_fanout(const struct options *options)
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
 
 	talk_start(options, false);
-	pf_ignore_closed_pipes(); /* staging must be cleaned up */
+	/* Staging must be cleaned up. */
+	pf_catch_signals();
+	pf_ignore_closed_pipes();
 	for (size_t i = 0; i < dest_count && dests != NULL; i++)
 		dests[i].path = options->arguments[i + 1];
 	if (err == 0)

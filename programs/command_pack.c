@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/path.h"
 #include "core/base/report.h"
 #include "core/tree/output.h"
 #include "core/tree/pack.h"
@@ -10,7 +11,7 @@
 #include "programs/command.h"
 #include "programs/talk.h"
 
-enum { STDOUT_FD = 1 };
+enum { STDOUT_FD = 1, NAME_SIZE_MAX = 255 };
 
 static void
 show(void *context, uint64_t bytes_read, uint64_t entries)
@@ -41,13 +42,17 @@ open_seen(const char *image, struct output **ret_output)
 {
 	size_t size = strlen(image);
 	char *path = malloc(size + sizeof PACK_SEEN_SUFFIX);
-	int err;
+	int err = 0;
 
 	if (path == NULL)
 		return report_error(DSP_ENOMEM, image, "packing");
 	memcpy(path, image, size);
 	memcpy(path + size, PACK_SEEN_SUFFIX, sizeof PACK_SEEN_SUFFIX);
-	err = output_open(path, true, NULL, ret_output);
+	if (size - path_name_start(image, size) + strlen(PACK_SEEN_SUFFIX) >
+	    NAME_SIZE_MAX)
+		report_warning(path, "not kept: its name is too long");
+	else
+		err = output_open(path, true, NULL, ret_output);
 	free(path);
 	return err;
 }
@@ -81,8 +86,10 @@ command_pack(const struct options *options)
 	int err = 0;
 
 	talk_start(options, to_stdout);
-	if (!to_stdout)
-		pf_ignore_closed_pipes(); /* a half image must be removed */
+	if (!to_stdout) { /* a half image must be removed */
+		pf_catch_signals();
+		pf_ignore_closed_pipes();
+	}
 	if (options->output == NULL && !options->dry_run) {
 		err = report_error(DSP_EINVAL, NULL,
 				   "pack needs -o FILE (or -o -)");
@@ -113,13 +120,14 @@ command_pack(const struct options *options)
 		if (err == 0)
 			err = open_seen(options->output, &seen);
 		if (err == 0) {
-			params.seen_fd = output_fd(seen);
+			if (seen != NULL)
+				params.seen_fd = output_fd(seen);
 			err = pack(&params, output_fd(output), &result);
 		}
 		/* The cache last: it must not be about an image that is not. */
 		if (err == 0)
 			err = output_commit(output);
-		if (err == 0)
+		if (err == 0 && seen != NULL)
 			err = output_commit(seen);
 	}
 	talk_end_progress();

@@ -31,7 +31,9 @@ command_unpack(const struct options *options)
 	int err;
 
 	talk_start(options, false);
-	pf_ignore_closed_pipes(); /* staging must be cleaned up */
+	/* Staging must be cleaned up. */
+	pf_catch_signals();
+	pf_ignore_closed_pipes();
 	err = image_open(options->arguments[0], &params.image);
 	if (err < 0)
 		goto out;

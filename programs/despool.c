@@ -171,7 +171,6 @@ main(int argc, char **argv)
 	digest_start();
 	pf_clear_umask();
 	(void)pf_raise_open_files();
-	pf_catch_signals();
 	talk_start(NULL, false);
 	if (argc < 2) {
 		print_overview();

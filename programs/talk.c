@@ -263,6 +263,8 @@ void
 talk_summary(const char *command, int exit_code, json_t *fields)
 {
 	talk_end_progress();
+	if (exit_code != 0 && pf_interrupted())
+		report_error(DSP_ECANCELED, NULL, "%s was stopped", command);
 	if (!talk.is_json) {
 		json_decref(fields);
 		return;

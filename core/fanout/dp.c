@@ -12,10 +12,10 @@
 #include "core/fanout/dp_int.h"
 #include "core/tree/check.h"
 #include "core/tree/cloner.h"
+#include "core/tree/move.h"
 #include "core/tree/output.h"
 #include "core/tree/remove.h"
 #include "platform/pf_dir.h"
-#include "platform/pf_exchange.h"
 #include "platform/pf_flock.h"
 #include "platform/pf_process.h"
 #include "platform/pf_sync.h"
@@ -500,7 +500,7 @@ take_old(struct dp *dp, uint32_t version)
 	(void)pf_unlink_at(dp->state, name);
 	dp_name(name, dp, version, "manifest");
 	(void)pf_unlink_at(dp->control, name);
-	return pf_rename_at(dp->package, number, dp->staging, "tree");
+	return move_tree(dp->package, number, dp->staging, "tree");
 }
 
 static void
@@ -700,17 +700,11 @@ dp_check_published(struct dp *dp, unsigned worker_count)
 static int
 name_tree(struct dp *dp, const char *number)
 {
-	int err = pf_rename_at(dp->staging, "tree", dp->package, number);
+	int err = move_tree(dp->staging, "tree", dp->package, number);
 
 	if (err != DSP_EEXIST && err != DSP_ENOTEMPTY)
 		return err;
-	err = pf_exchange_at(dp->staging, "tree", dp->package, number);
-	if (err != DSP_EUNSUPPORTED)
-		return err;
-	err = pf_rename_at(dp->package, number, dp->staging, "old");
-	if (err == 0)
-		err = pf_rename_at(dp->staging, "tree", dp->package, number);
-	return err;
+	return move_swap(dp->staging, "tree", dp->package, number, "old");
 }
 
 /* S2, S6: everything is on disk before its name, its name before current. */
@@ -776,7 +770,7 @@ delete_old(struct dp *dp, const struct dp_publication *publication)
 		if (stays(dp, version, publication->version, publication->keep))
 			continue;
 		snprintf(number, sizeof number, "%u", version);
-		err = pf_rename_at(dp->package, number, dp->staging, number);
+		err = move_tree(dp->package, number, dp->staging, number);
 		if (err == DSP_ENOENT) /* it was recycled */
 			err = 0;
 		for (size_t j = 0; j < 3 && err == 0; j++) {

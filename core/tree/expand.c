@@ -633,6 +633,14 @@ make_hardlink(struct lane_thread *thread, struct node *node, const char *name,
 		err = below_open_dir(top, record->target, record->target_size,
 				     &dir);
 	if (err == 0)
+		err = pf_stat_at(dir, record->target + start, ret_stat);
+
+	/* The manifest must have made it, as something that can have names. */
+	if (err == DSP_ENOENT || err == DSP_ENOTDIR || err == DSP_ELOOP ||
+	    (err == 0 && ret_stat->type != PF_FILE &&
+	     ret_stat->type != PF_LINK))
+		err = DSP_ECORRUPT;
+	if (err == 0)
 		err = pf_link_at(dir, record->target + start, node->fd, name);
 	if (err == 0)
 		err = pf_stat_at(node->fd, name, ret_stat);

@@ -159,8 +159,9 @@ make_temp(struct output *output)
 					   &output->fd);
 		pf_close(old);
 	}
-	if (err == 0)
-		err = pf_flock_exclusive(output->fd);
+	if (err < 0)
+		return err;
+	err = pf_flock_exclusive(output->fd);
 	if (err == DSP_EUNSUPPORTED)
 		err = 0;
 
@@ -172,7 +173,7 @@ make_temp(struct output *output)
 	if (err == DSP_ENOENT || (err == 0 && (ours.inode != there.inode ||
 					       ours.device != there.device)))
 		err = DSP_EBUSY;
-	output->is_made = err == 0;
+	output->is_made = err != DSP_EBUSY;
 	return err;
 }
 

@@ -115,14 +115,35 @@ remove_level(struct remove_level *innermost, const char *shown)
 }
 
 int
+remove_contents_but(int dir, const char *keep, const char *shown)
+{
+	struct pf_dir *list = NULL;
+	const char *name;
+	int first_err = 0;
+	int err = pf_dir_open(dir, &list);
+
+	while (err == 0) {
+		int remove_err;
+
+		err = pf_dir_next(list, &name);
+		if (err < 0 || name == NULL)
+			break;
+		if (keep != NULL && strcmp(name, keep) == 0)
+			continue;
+		remove_err = remove_tree(dir, name, shown);
+		if (first_err == 0)
+			first_err = remove_err;
+	}
+	pf_dir_close(list);
+	if (err < 0)
+		report_error(err, shown, "removing");
+	return err < 0 ? err : first_err;
+}
+
+int
 remove_contents(int dir, const char *shown)
 {
-	struct remove_level *innermost = NULL;
-	int err = enter(dir, ".", &innermost);
-
-	if (err < 0)
-		return report_error(err, shown, "removing");
-	return remove_level(innermost, shown);
+	return remove_contents_but(dir, NULL, shown);
 }
 
 int

@@ -18,4 +18,7 @@ int remove_tree(int dir, const char *name, const char *shown);
 /* Remove everything in the directory dir, but not the directory. */
 int remove_contents(int dir, const char *shown);
 
+/* And not what is called keep in it. */
+int remove_contents_but(int dir, const char *keep, const char *shown);
+
 #endif

@@ -12,10 +12,10 @@
 #include "core/tree/expand.h"
 #include "core/tree/flow.h"
 #include "core/tree/image_source.h"
+#include "core/tree/move.h"
 #include "core/tree/output.h"
 #include "core/tree/remove.h"
 #include "platform/pf_dir.h"
-#include "platform/pf_exchange.h"
 #include "platform/pf_flock.h"
 #include "platform/pf_process.h"
 #include "platform/pf_sync.h"
@@ -30,6 +30,7 @@
 
 static const char tree_name[] = "tree";
 static const char lock_name[] = "lock";
+static const char old_name[] = "old";
 static const char inside_name[] = ".despool";
 
 /*
@@ -52,6 +53,7 @@ struct unpack {
 	bool is_staged;	   /* staging is ours */
 	bool is_inside;	   /* parent is the place itself */
 	int64_t top_mtime; /* is_inside: what the place gets at the end */
+	bool has_top_mtime;
 	bool exists;
 	struct unpack_extra *extras;
 	bool *is_found; /* of each selected path */
@@ -270,13 +272,35 @@ look_inside(struct unpack *unpack)
 	return err;
 }
 
+/*
+ * A process that was killed between two renames left the old tree aside: put
+ * it back.
+ */
+static int
+restore_old(struct unpack *unpack)
+{
+	struct pf_stat stat;
+
+	if (unpack->exists || unpack->is_inside ||
+	    pf_stat_at(unpack->staging, old_name, &stat) < 0)
+		return 0;
+	if (move_tree(unpack->staging, old_name, unpack->parent, unpack->name) <
+	    0)
+		return DSP_EFAULT;
+	unpack->exists = true;
+	return unpack->params->replace ? 0 : DSP_ENOTEMPTY;
+}
+
 /* Make the staging directory, over one whose process is gone. */
 static int
 stage(struct unpack *unpack)
 {
 	int err = pf_mkdir_at(unpack->parent, unpack->staging_name, 0700);
+	bool is_new = err == 0;
 
-	if (err == 0 || err == DSP_EEXIST)
+	if (err == DSP_EEXIST)
+		err = 0;
+	if (err == 0)
 		err = pf_open_dir_at(unpack->parent, unpack->staging_name,
 				     &unpack->staging);
 	if (err == 0)
@@ -286,10 +310,19 @@ stage(struct unpack *unpack)
 		err = pf_flock_exclusive(unpack->lock);
 	if (err == DSP_EUNSUPPORTED)
 		err = 0;
-	if (err < 0)
+	if (err < 0) {
+		/* Ours, unless another process has come into it meanwhile. */
+		unpack->is_staged = is_new && err != DSP_EBUSY;
 		return err;
+	}
 	unpack->is_staged = true;
-	return remove_tree(unpack->staging, tree_name, unpack->params->path);
+	err = restore_old(unpack);
+	if (err < 0) {
+		unpack->is_staged = err != DSP_EFAULT;
+		return err;
+	}
+	return remove_contents_but(unpack->staging, lock_name,
+				   unpack->params->path);
 }
 
 static void
@@ -300,7 +333,7 @@ unstage(struct unpack *unpack)
 				  unpack->params->path);
 	pf_close(unpack->lock);
 	pf_close(unpack->staging);
-	if (unpack->top_mtime != 0)
+	if (unpack->has_top_mtime)
 		(void)pf_set_mtime_fd(unpack->parent, unpack->top_mtime);
 }
 
@@ -363,6 +396,7 @@ publish_inside(struct unpack *unpack)
 	pf_close(tree);
 	if (err == 0) {
 		unpack->top_mtime = stat.mtime;
+		unpack->has_top_mtime = true;
 		err = pf_sync(unpack->parent);
 	}
 	return err < 0 ? report_error(err, unpack->params->path,
@@ -374,32 +408,37 @@ publish_inside(struct unpack *unpack)
 static int
 publish(struct unpack *unpack)
 {
+	bool is_swap = unpack->exists && unpack->params->replace;
 	int err;
 
 	if (unpack->is_inside)
 		return publish_inside(unpack);
-	if (!unpack->exists || !unpack->params->replace) {
-		err = pf_rename_at(unpack->staging, tree_name, unpack->parent,
-				   unpack->name);
-	} else {
-		err = pf_exchange_at(unpack->staging, tree_name, unpack->parent,
-				     unpack->name);
-		if (err == DSP_EUNSUPPORTED) {
-			/* For a moment there is nothing, but never a mix. */
-			err = pf_rename_at(unpack->parent, unpack->name,
-					   unpack->staging, "old");
-			if (err == 0)
-				err = pf_rename_at(unpack->staging, tree_name,
-						   unpack->parent,
-						   unpack->name);
-		}
+	err = is_swap ? move_swap(unpack->staging, tree_name, unpack->parent,
+				  unpack->name, old_name)
+		      : move_tree(unpack->staging, tree_name, unpack->parent,
+				  unpack->name);
+	if (err == DSP_EFAULT) {
+		unpack->is_staged = false;
+		return report_error(err, unpack->params->path,
+				    "the old tree is in %s/%s",
+				    unpack->staging_name, old_name);
 	}
-	if (err == 0)
-		err = pf_sync(unpack->parent);
 	if (err < 0)
 		return report_error(err, unpack->params->path,
 				    "moving the tree into its place");
-	return 0;
+	err = pf_sync(unpack->parent);
+	if (err == 0)
+		return 0;
+
+	/* S14: what a failed sync leaves does not exist. */
+	report_error(err, unpack->params->path, "syncing");
+	if (is_swap)
+		(void)move_swap(unpack->parent, unpack->name, unpack->staging,
+				tree_name, old_name);
+	else
+		(void)move_tree(unpack->parent, unpack->name, unpack->staging,
+				tree_name);
+	return err;
 }
 
 struct unpack_progress {
