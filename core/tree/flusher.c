@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "platform/pf_file.h"
 #include "platform/pf_sync.h"
 #include "platform/pf_thread.h"
 
@@ -44,10 +45,16 @@ flusher_new(int fd)
 
 	if (flusher == NULL)
 		return NULL;
-	flusher->fd = fd;
+	/*
+	 * Opened anew: a failure to write back is reported once to each open
+	 * file, and the caller's must still hear of it (S6, S14).
+	 */
+	if (pf_open_dir_at(fd, ".", &flusher->fd) < 0)
+		flusher->fd = -1;
 	flusher->lock = pf_lock_new();
 	flusher->changed = pf_condition_new();
-	if (flusher->lock != NULL && flusher->changed != NULL &&
+	if (flusher->fd >= 0 && flusher->lock != NULL &&
+	    flusher->changed != NULL &&
 	    pf_thread_start(run, flusher, &flusher->thread) == 0)
 		return flusher;
 	flusher_free(flusher);
@@ -78,6 +85,7 @@ flusher_free(struct flusher *flusher)
 		pf_unlock(flusher->lock);
 		pf_thread_join(flusher->thread);
 	}
+	pf_close(flusher->fd);
 	pf_lock_free(flusher->lock);
 	pf_condition_free(flusher->changed);
 	free(flusher);
