@@ -10,6 +10,7 @@
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
 #include "core/image/image_format.h"
+#include "platform/pf_hash.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
 #include "programs/talk.h"
@@ -169,6 +170,7 @@ main(int argc, char **argv)
 	int exit_code;
 
 	digest_start();
+	pf_hash_tune();
 	pf_clear_umask();
 	(void)pf_raise_open_files();
 	talk_start(NULL, false);

@@ -7,3 +7,4 @@ CC	 = musl-cc -march=i586 -mtune=generic
 LDFLAGS	 = -static
 DEPS	 = musl zstd blake3 jansson cmocka
 PF_USER	 = files
+PF_HASH	 = x86

@@ -227,11 +227,13 @@ static int
 read_target(struct page_cursor *cursor, struct record *record)
 {
 	const struct page *page = cursor->page;
-	uint64_t size = record->size;
 	const uint8_t *target = page->text + cursor->text_offset;
+	size_t size;
 
-	if (size == 0 || size > RECORD_TARGET_MAX ||
-	    size + 1 > page->text_size - cursor->text_offset ||
+	if (record->size == 0 || record->size > RECORD_TARGET_MAX)
+		return DSP_ECORRUPT;
+	size = (size_t)record->size;
+	if (size + 1 > page->text_size - cursor->text_offset ||
 	    memchr(target, '\0', size + 1) != target + size)
 		return DSP_ECORRUPT;
 	record->target = (const char *)target;
