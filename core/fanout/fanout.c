@@ -493,6 +493,8 @@ write_and_publish(struct fanout *fanout)
 			return report_error(err, fanout->params->source,
 					    "writing the manifest");
 	}
+	if (fanout->owners == NULL)
+		report_info(NULL, "not root: the packed owners are left out");
 	choose_recycled(fanout);
 	err = fanout_each(fanout, is_active, begin_step, timeout);
 	if (err < 0)

@@ -211,11 +211,14 @@ merge_fill_slot(struct merge *merge, struct slot *slot,
 
 	if (err < 0)
 		return err;
-	slot->old = arena_take(&slot->arena, (count + 1) * sizeof *slot->old);
+	/* The record of a further part has no view: nothing is done with it. */
+	slot->old = arena_take(&slot->arena,
+			       (slot->record_count + 1) * sizeof *slot->old);
 	slot->gone = arena_take(&slot->arena,
 				(merge->gone_count + 1) * sizeof *slot->gone);
 	if (slot->old == NULL || slot->gone == NULL)
 		goto no_memory;
+	memset(slot->old, 0, (slot->record_count + 1) * sizeof *slot->old);
 	if (count > 0)
 		memcpy(slot->old, views, count * sizeof *views);
 	for (size_t i = 0; i < merge->gone_count; i++) {
