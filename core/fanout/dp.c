@@ -141,8 +141,14 @@ open_dirs(struct dp *dp)
 {
 	const char *id = dp->params.package_id;
 	unsigned mode = 0777 & ~pf_umask();
-	int err = open_or_make(dp->root, ".despool", 0700, &dp->control);
+	struct pf_stat root;
+	int err = pf_stat_fd(dp->root, &root);
 
+	/* Who owns the root may own what is in it: we trust it with that. */
+	if (err == 0)
+		err = open_or_make(dp->root, ".despool", 0700, &dp->control);
+	if (err == 0)
+		err = output_own_dir(dp->control, root.uid);
 	if (err == 0)
 		err = pf_open_or_create_at(dp->control, "lock", 0600,
 					   &dp->lock);
@@ -753,6 +759,10 @@ dp_switch(struct dp *dp, uint32_t version)
 	if (err == 0)
 		err = pf_rename_at(dp->staging, "current", dp->package,
 				   "current");
+	if (err == DSP_EISDIR) {
+		err = DSP_ECONFLICT;
+		dp_fail(dp, err, "\"current\" is a directory, not a link");
+	}
 	return err == 0 ? pf_sync(dp->package) : err;
 }
 

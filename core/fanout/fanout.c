@@ -592,6 +592,54 @@ tear_down(struct fanout *fanout)
 	free(fanout);
 }
 
+/* "a", "./a" and "a//" are one place, also before it is there. */
+static void
+clean_path(const char *path, struct buffer *clean)
+{
+	clean->size = 0;
+	for (const char *p = path; *p != '\0'; p++) {
+		if (*p == '/' && (p[1] == '/' || p[1] == '\0') && p > path)
+			continue;
+		if (*p == '.' && (p == path || p[-1] == '/') && p[1] == '/') {
+			p++;
+			continue;
+		}
+		(void)buffer_add_u8(clean, (uint8_t)*p);
+	}
+	(void)buffer_add_u8(clean, 0);
+}
+
+/* A destination given twice would be in its own way. */
+static int
+check_twice(const struct fanout_params *params)
+{
+	struct buffer a = { 0 }, b = { 0 };
+	int err = 0;
+
+	for (size_t i = 1; err == 0 && i < params->dest_count; i++) {
+		struct pf_stat one, other;
+		bool is_there = pf_stat(params->dests[i].path, &one) == 0;
+
+		clean_path(params->dests[i].path, &a);
+		for (size_t j = 0; err == 0 && j < i; j++) {
+			clean_path(params->dests[j].path, &b);
+			if ((a.size == b.size &&
+			     memcmp(a.data, b.data, a.size) == 0) ||
+			    (is_there &&
+			     pf_stat(params->dests[j].path, &other) == 0 &&
+			     one.device == other.device &&
+			     one.inode == other.inode))
+				err = report_error(DSP_EINVAL,
+						   params->dests[i].path,
+						   "given twice, also as %s",
+						   params->dests[j].path);
+		}
+	}
+	buffer_release(&a);
+	buffer_release(&b);
+	return err;
+}
+
 static void
 note_versions(struct fanout *fanout, const struct target *target)
 {
@@ -609,6 +657,8 @@ run(struct fanout *fanout)
 	const struct fanout_params *params = fanout->params;
 	int err = set_up(fanout);
 
+	if (err == 0)
+		err = check_twice(params);
 	if (err == 0)
 		err = open_source(fanout);
 	if (err == 0)

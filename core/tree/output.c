@@ -85,6 +85,21 @@ output_is_inside(int dir, const struct pf_stat *top, bool *ret_is_inside)
 	return err;
 }
 
+int
+output_own_dir(int fd, uint32_t also)
+{
+	struct pf_stat stat;
+	uint32_t uid, gid;
+	int err = pf_stat_fd(fd, &stat);
+
+	if (err < 0)
+		return err;
+	pf_own_ids(&uid, &gid);
+	if (stat.uid != uid && stat.uid != also)
+		return DSP_EACCES;
+	return (stat.mode & 0777) == 0700 ? 0 : pf_set_mode_fd(fd, 0700);
+}
+
 /* "." part hex suffix */
 static void
 join_name(char *to, const char *part, size_t size, const char *hex,

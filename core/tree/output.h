@@ -47,6 +47,13 @@ void output_close(struct output *output);
  */
 char *output_temp_name(const char *name);
 
+/*
+ * The open directory fd is one we work in, found or made: is it ours, or of
+ * the user `also`?  Others' could be changed under our hands (S1).  Takes the
+ * permissions that others have on it away.  DSP_EACCES.
+ */
+int output_own_dir(int fd, uint32_t also);
+
 /* Split path into an open directory and a name in it; *ret_name is inside
  * path or ".".  DSP_EINVAL for a path without a name, such as "..". */
 int output_split(const char *path, int *ret_dir, char **ret_name);

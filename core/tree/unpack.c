@@ -222,6 +222,22 @@ dir_is_empty(int fd, bool *ret_is_empty)
 	return err;
 }
 
+/* What is replaced must not hold the image that it is replaced by. */
+static int
+check_overlap(struct unpack *unpack, const struct pf_stat *place)
+{
+	char *name = NULL;
+	bool is_inside = false;
+	int dir = -1;
+	int err = output_split(image_name(unpack->params->image), &dir, &name);
+
+	if (err == 0)
+		err = output_is_inside(dir, place, &is_inside);
+	pf_close(dir);
+	free(name);
+	return err == 0 && is_inside ? DSP_EOVERLAP : err;
+}
+
 /* Look at what stands at path. */
 static int
 look(struct unpack *unpack)
@@ -245,6 +261,8 @@ look(struct unpack *unpack)
 		err = pf_stat_fd(unpack->parent, &above);
 	if (err == 0 && !is_empty && !unpack->params->replace)
 		err = DSP_ENOTEMPTY;
+	if (err == 0)
+		err = check_overlap(unpack, &stat);
 	if (err == 0 && stat.device != above.device) {
 		pf_close(unpack->parent);
 		unpack->parent = fd;
@@ -297,12 +315,17 @@ stage(struct unpack *unpack)
 {
 	int err = pf_mkdir_at(unpack->parent, unpack->staging_name, 0700);
 	bool is_new = err == 0;
+	uint32_t uid, gid;
 
 	if (err == DSP_EEXIST)
 		err = 0;
 	if (err == 0)
 		err = pf_open_dir_at(unpack->parent, unpack->staging_name,
 				     &unpack->staging);
+	if (err == 0) {
+		pf_own_ids(&uid, &gid);
+		err = output_own_dir(unpack->staging, uid);
+	}
 	if (err == 0)
 		err = pf_open_or_create_at(unpack->staging, lock_name, 0600,
 					   &unpack->lock);
