@@ -109,7 +109,7 @@ static int
 open_root(struct dp *dp)
 {
 	const struct dp_params *params = &dp->params;
-	struct pf_stat source;
+	struct pf_stat source, root;
 	bool has_source = params->source != NULL &&
 			  pf_stat(params->source, &source) == 0 &&
 			  source.type == PF_DIR;
@@ -122,6 +122,10 @@ open_root(struct dp *dp)
 	}
 	if (err == 0 && params->source != NULL)
 		err = check_overlap(dp, params->source);
+	if (err == 0)
+		err = pf_stat_fd(dp->root, &root);
+	if (err == 0 && !params->claim(params->claim_context, &root))
+		err = DSP_EINVAL;
 	return err;
 }
 
@@ -336,7 +340,9 @@ dp_open(const struct dp_params *params, struct dp **ret_dp)
 		err = read_current(dp);
 	read_highest(dp);
 	if (err < 0) {
-		dp_fail(dp, err, "opening the distribution point");
+		dp_fail(dp, err,
+			err == DSP_EINVAL ? "this destination is given twice"
+					  : "opening the distribution point");
 		dp_close(dp);
 		return err;
 	}

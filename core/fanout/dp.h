@@ -39,6 +39,10 @@ struct dp_params {
 	bool may_create;	/* the directory, and those above it */
 	bool is_dry;		/* look only: no lock, nothing made */
 
+	/* Is the directory free?  False: given twice. */
+	bool (*claim)(void *context, const struct pf_stat *root);
+	void *claim_context;
+
 	/* A directory that path must be neither in nor above; or NULL. */
 	const char *source;
 };
@@ -48,6 +52,7 @@ struct dp_params {
  *
  * DSP_EBUSY     another process is at it
  * DSP_EOVERLAP  source and destination overlap
+ * DSP_EINVAL    params->claim said no
  */
 int dp_open(const struct dp_params *params, struct dp **ret_dp);
 

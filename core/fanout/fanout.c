@@ -123,6 +123,28 @@ is_written(const struct target *target)
 
 /* Opening. */
 
+/* Has no other target this directory? */
+static bool
+claim(void *context, const struct pf_stat *root)
+{
+	struct target *target = context;
+	struct fanout *fanout = target->fanout;
+	bool is_free = true;
+
+	pf_lock(fanout->lock);
+	for (size_t i = 0; i < fanout->params->dest_count; i++) {
+		const struct target *other = &fanout->targets[i];
+
+		if (other->has_root && other->root.inode == root->inode &&
+		    other->root.device == root->device)
+			is_free = false;
+	}
+	target->has_root = true;
+	target->root = *root;
+	pf_unlock(fanout->lock);
+	return is_free;
+}
+
 static int
 open_step(struct target *target)
 {
@@ -131,7 +153,9 @@ open_step(struct target *target)
 				.package_id = params->package_id,
 				.may_create = !params->no_create,
 				.is_dry = params->dry_run,
-				.source = params->source };
+				.source = params->source,
+				.claim = claim,
+				.claim_context = target };
 	int err = dp_open(&dp, &target->dp);
 
 	if (err == 0)
@@ -592,52 +616,14 @@ tear_down(struct fanout *fanout)
 	free(fanout);
 }
 
-/* "a", "./a" and "a//" are one place, also before it is there. */
-static void
-clean_path(const char *path, struct buffer *clean)
-{
-	clean->size = 0;
-	for (const char *p = path; *p != '\0'; p++) {
-		if (*p == '/' && (p[1] == '/' || p[1] == '\0') && p > path)
-			continue;
-		if (*p == '.' && (p == path || p[-1] == '/') && p[1] == '/') {
-			p++;
-			continue;
-		}
-		(void)buffer_add_u8(clean, (uint8_t)*p);
-	}
-	(void)buffer_add_u8(clean, 0);
-}
-
-/* A destination given twice would be in its own way. */
+/* A destination given twice is a mistake: nothing is written anywhere. */
 static int
-check_twice(const struct fanout_params *params)
+check_twice(const struct fanout *fanout)
 {
-	struct buffer a = { 0 }, b = { 0 };
-	int err = 0;
-
-	for (size_t i = 1; err == 0 && i < params->dest_count; i++) {
-		struct pf_stat one, other;
-		bool is_there = pf_stat(params->dests[i].path, &one) == 0;
-
-		clean_path(params->dests[i].path, &a);
-		for (size_t j = 0; err == 0 && j < i; j++) {
-			clean_path(params->dests[j].path, &b);
-			if ((a.size == b.size &&
-			     memcmp(a.data, b.data, a.size) == 0) ||
-			    (is_there &&
-			     pf_stat(params->dests[j].path, &other) == 0 &&
-			     one.device == other.device &&
-			     one.inode == other.inode))
-				err = report_error(DSP_EINVAL,
-						   params->dests[i].path,
-						   "given twice, also as %s",
-						   params->dests[j].path);
-		}
-	}
-	buffer_release(&a);
-	buffer_release(&b);
-	return err;
+	for (size_t i = 0; i < fanout->params->dest_count; i++)
+		if (fanout->targets[i].dest->err == DSP_EINVAL)
+			return DSP_EINVAL;
+	return 0;
 }
 
 static void
@@ -658,12 +644,12 @@ run(struct fanout *fanout)
 	int err = set_up(fanout);
 
 	if (err == 0)
-		err = check_twice(params);
-	if (err == 0)
 		err = open_source(fanout);
 	if (err == 0)
 		err = fanout_each(fanout, is_any, open_step,
 				  params->stall_timeout_s);
+	if (err == 0)
+		err = check_twice(fanout);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < params->dest_count; i++)

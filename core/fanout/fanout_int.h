@@ -18,6 +18,8 @@ struct target {
 	struct fanout *fanout;
 	struct fanout_dest *dest;
 	struct dp *dp;
+	bool has_root; /* which is: */
+	struct pf_stat root;
 	struct flusher *flusher; /* of its file system, when it is the first
 				  * target there */
 	struct expand *expand;	 /* the dp's; NULL: nothing to write */
