@@ -54,7 +54,8 @@ print_retry(const struct options *options, const struct fanout_params *params,
 	if (!is_image) {
 		if (strcmp(params->package_id, DEFAULT_PACKAGE_ID) != 0)
 			fprintf(stderr, " --id %s", params->package_id);
-		fprintf(stderr, " --version %u", version);
+		if (version > 0)
+			fprintf(stderr, " --version %u", version);
 	}
 	for (size_t i = 0; i < options->exclude_argument_count; i++) {
 		fputs(" --exclude", stderr);
@@ -236,9 +237,9 @@ command_fanout(const struct options *options)
 	failed = dests != NULL ? count_state(&params, FANOUT_FAILED) : 0;
 	for (size_t i = 0; i < dest_count && dests != NULL; i++)
 		tell_dest(&dests[i], &result, options->dry_run);
-	if (failed > 0 && failed < dest_count)
+	if (failed > 0 && failed < dest_count && exit_code != EXIT_USAGE)
 		exit_code = EXIT_PARTLY;
-	if (failed > 0 && !options->json)
+	if (failed > 0 && exit_code != EXIT_USAGE && !options->json)
 		print_retry(options, &params, result.version, is_image);
 	if (err == 0)
 		talk_say("%s %s version %u at %zu of %zu destinations, %s "
