@@ -616,13 +616,19 @@ tear_down(struct fanout *fanout)
 	free(fanout);
 }
 
-/* A destination given twice is a mistake: nothing is written anywhere. */
+/*
+ * A destination given twice, or one that overlaps the source, is a mistake in
+ * the command: nothing is written anywhere.
+ */
 static int
-check_twice(const struct fanout *fanout)
+check_usage(const struct fanout *fanout)
 {
-	for (size_t i = 0; i < fanout->params->dest_count; i++)
-		if (fanout->targets[i].dest->err == DSP_EINVAL)
-			return DSP_EINVAL;
+	for (size_t i = 0; i < fanout->params->dest_count; i++) {
+		int err = fanout->targets[i].dest->err;
+
+		if (err == DSP_EINVAL || err == DSP_EOVERLAP)
+			return err;
+	}
 	return 0;
 }
 
@@ -649,7 +655,7 @@ run(struct fanout *fanout)
 		err = fanout_each(fanout, is_any, open_step,
 				  params->stall_timeout_s);
 	if (err == 0)
-		err = check_twice(fanout);
+		err = check_usage(fanout);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < params->dest_count; i++)
