@@ -24,6 +24,9 @@ int pf_dir_open(int fd, struct pf_dir **ret_dir);
  */
 int pf_dir_next(struct pf_dir *dir, const char **ret_name);
 
+/* A descriptor of the directory, lent until pf_dir_close(). */
+int pf_dir_fd(const struct pf_dir *dir);
+
 void pf_dir_close(struct pf_dir *dir);
 
 #endif

@@ -153,6 +153,8 @@ open_dirs(struct dp *dp)
 		err = open_or_make(dp->root, ".despool", 0700, &dp->control);
 	if (err == 0)
 		err = output_own_dir(dp->control, root.uid);
+	if (err == DSP_EACCES && dp->control >= 0)
+		return dp_fail(dp, err, ".despool is somebody else's");
 	if (err == 0)
 		err = pf_open_or_create_at(dp->control, "lock", 0600,
 					   &dp->lock);

@@ -13,6 +13,7 @@
 enum {
 	ROOT_FIXED_SIZE = 152,
 	ROOT_PAGE_SIZE = 72,
+	ROOT_RULE_SIZE = 16,
 	ROOT_CONTENT_OFFSET = 120,
 	HASH_BLAKE3_256 = 1,
 	CODEC_ZSTD = 1
@@ -51,32 +52,29 @@ package_id_is_valid(const char *id)
 	return true;
 }
 
-static int
-add_rule(const struct root *root, struct buffer *raw)
+/* The rule as it stands in the root. */
+static void
+put_rule(const struct root *root, uint8_t rule[ROOT_RULE_SIZE])
 {
-	int err = 0;
-
-	err |= buffer_add_le32(raw, root->rule.min);
-	err |= buffer_add_le32(raw, root->rule.average);
-	err |= buffer_add_le32(raw, root->rule.max);
-	err |= buffer_add_le32(raw, FRAME_BASE_MAX);
-	return err;
+	le32_put(rule, root->rule.min);
+	le32_put(rule + 4, root->rule.average);
+	le32_put(rule + 8, root->rule.max);
+	le32_put(rule + 12, FRAME_BASE_MAX);
 }
 
 void
 root_set_content(struct root *root)
 {
 	struct digest_sum *sum = digest_sum_new();
-	struct buffer rule = { 0 };
+	uint8_t rule[ROOT_RULE_SIZE];
 
 	/* A sum is small; that there is no room for it ends the program. */
 	assert(sum != NULL);
-	if (add_rule(root, &rule) == 0)
-		digest_sum_add(sum, rule.data, rule.size);
+	put_rule(root, rule);
+	digest_sum_add(sum, rule, sizeof rule);
 	for (uint32_t i = 0; i < root->page_count; i++)
 		digest_sum_add(sum, root->pages[i].digest.bytes, DIGEST_SIZE);
 	digest_sum_get(sum, &root->content);
-	buffer_release(&rule);
 	digest_sum_free(sum);
 }
 
@@ -84,6 +82,7 @@ int
 root_encode(const struct root *root, struct buffer *raw)
 {
 	size_t start = raw->size;
+	uint8_t rule[ROOT_RULE_SIZE];
 	int err = 0;
 
 	err |= buffer_add(raw, magic, sizeof magic);
@@ -94,7 +93,8 @@ root_encode(const struct root *root, struct buffer *raw)
 	err |= buffer_add(raw, root->package_id, PACKAGE_ID_SIZE);
 	err |= buffer_add_le32(raw, root->version);
 	err |= buffer_add_le32(raw, root->page_count);
-	err |= add_rule(root, raw);
+	put_rule(root, rule);
+	err |= buffer_add(raw, rule, sizeof rule);
 	err |= buffer_add_le64(raw, root->record_count);
 	err |= buffer_add_le64(raw, root->file_count);
 	err |= buffer_add_le64(raw, root->dir_count);

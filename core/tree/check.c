@@ -95,9 +95,10 @@ compare_records(const struct check *check, const struct record *expected,
 		what |= CHECK_TIME;
 	if (!same_xattrs(check, expected, found))
 		what |= CHECK_XATTRS;
-	owners_to_ids(check->owners, expected->user, expected->uid,
-		      expected->group, expected->gid, &uid, &gid);
-	if (check->is_root && (uid != found->uid || gid != found->gid))
+	if (check->is_root &&
+	    owners_to_ids(check->owners, expected->user, expected->uid,
+			  expected->group, expected->gid, &uid, &gid) == 0 &&
+	    (uid != found->uid || gid != found->gid))
 		what |= CHECK_OWNER;
 	return what;
 }

@@ -58,8 +58,10 @@ set_owner(struct expand *expand, struct node *node, const char *name, int fd,
 
 	if (expand->params.owners == NULL)
 		return 0;
-	owners_to_ids(expand->params.owners, record->user, record->uid,
-		      record->group, record->gid, &uid, &gid);
+	err = owners_to_ids(expand->params.owners, record->user, record->uid,
+			    record->group, record->gid, &uid, &gid);
+	if (err < 0)
+		return expand_fail(expand, err, record, "setting the owner");
 	if (known != NULL && known->uid == uid && known->gid == gid)
 		return 0;
 	if (known == NULL && expand->has_own && expand->own_uid == uid &&

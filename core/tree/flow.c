@@ -428,7 +428,8 @@ end_lanes(struct flow *flow)
 			(void)pf_wait_for(flow->freed, flow->lock, PATIENCE_MS);
 		}
 		pf_unlock(flow->lock);
-		for (unsigned j = 0; j < lane->thread_count; j++) {
+		for (unsigned j = 0;
+		     lane->threads != NULL && j < lane->thread_count; j++) {
 			struct pf_thread *thread = lane->threads[j].thread;
 
 			if (thread == NULL)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/err.h"
 #include "core/image/record.h"
 #include "platform/pf_thread.h"
 #include "platform/pf_user.h"
@@ -96,29 +97,39 @@ find(struct owners *owners, bool is_group, const char *name, uint32_t id)
 	return entry;
 }
 
-static uint32_t
-to_id(struct owners *owners, bool is_group, const char *name, uint32_t id)
+static int
+to_id(struct owners *owners, bool is_group, const char *name, uint32_t id,
+      uint32_t *ret_id)
 {
 	struct owner_entry *entry;
 
+	*ret_id = id;
 	if (name[0] == '\0')
-		return id;
+		return 0;
 	entry = find(owners, is_group, name, id);
-	return entry != NULL && entry->is_known ? entry->id : id;
+	if (entry == NULL)
+		return DSP_ENOMEM;
+	if (entry->is_known)
+		*ret_id = entry->id;
+	return 0;
 }
 
-void
+int
 owners_to_ids(struct owners *owners, const char *user, uint32_t uid,
 	      const char *group, uint32_t gid, uint32_t *ret_uid,
 	      uint32_t *ret_gid)
 {
+	int err;
+
 	pf_lock(owners->lock);
-	*ret_uid = to_id(owners, false, user, uid);
-	*ret_gid = to_id(owners, true, group, gid);
+	err = to_id(owners, false, user, uid, ret_uid);
+	if (err == 0)
+		err = to_id(owners, true, group, gid, ret_gid);
 	pf_unlock(owners->lock);
+	return err;
 }
 
-void
+int
 owners_to_names(struct owners *owners, uint32_t uid, uint32_t gid,
 		const char **ret_user, const char **ret_group)
 {
@@ -128,6 +139,9 @@ owners_to_names(struct owners *owners, uint32_t uid, uint32_t gid,
 	user = find(owners, false, NULL, uid);
 	group = find(owners, true, NULL, gid);
 	pf_unlock(owners->lock);
-	*ret_user = user != NULL ? user->name : "";
-	*ret_group = group != NULL ? group->name : "";
+	if (user == NULL || group == NULL)
+		return DSP_ENOMEM;
+	*ret_user = user->name;
+	*ret_group = group->name;
+	return 0;
 }

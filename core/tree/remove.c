@@ -14,7 +14,7 @@
 /* A directory on the way down; the innermost comes first. */
 struct remove_level {
 	struct remove_level *outer;
-	int fd;
+	int fd; /* the list's: one descriptor a level */
 	struct pf_dir *list;
 	char *name; /* in the outer one */
 };
@@ -24,28 +24,28 @@ static int
 enter(int dir, const char *name, struct remove_level **innermost)
 {
 	struct remove_level *level = calloc(1, sizeof *level);
+	int fd = -1;
 	int err = DSP_ENOMEM;
 
 	if (level == NULL)
 		return err;
-	level->fd = -1;
 	level->name = malloc(strlen(name) + 1);
 	if (level->name == NULL)
 		goto out;
 	memcpy(level->name, name, strlen(name) + 1);
-	err = pf_open_dir_at(dir, name, &level->fd);
+	err = pf_open_dir_at(dir, name, &fd);
 	if (err == DSP_EACCES && pf_set_mode_at(dir, name, 0700) == 0)
-		err = pf_open_dir_at(dir, name, &level->fd);
+		err = pf_open_dir_at(dir, name, &fd);
+	if (err == 0)
+		err = pf_dir_open(fd, &level->list);
+	pf_close(fd);
 	if (err < 0)
 		goto out;
-	err = pf_dir_open(level->fd, &level->list);
-	if (err < 0)
-		goto out;
+	level->fd = pf_dir_fd(level->list);
 	level->outer = *innermost;
 	*innermost = level;
 	return 0;
 out:
-	pf_close(level->fd);
 	free(level->name);
 	free(level);
 	return err;
@@ -58,7 +58,6 @@ leave(struct remove_level **innermost)
 
 	*innermost = level->outer;
 	pf_dir_close(level->list);
-	pf_close(level->fd);
 	free(level->name);
 	free(level);
 }

@@ -276,8 +276,10 @@ fill_record(struct scan *scan, struct scan_entry *entry)
 	record->mtime = stat->mtime;
 	record->target = "";
 	record->xattrs = record->segments = (const uint8_t *)"";
-	owners_to_names(scan->options.owners, stat->uid, stat->gid,
-			&record->user, &record->group);
+	err = owners_to_names(scan->options.owners, stat->uid, stat->gid,
+			      &record->user, &record->group);
+	if (err < 0)
+		return scan_fail(scan, err, record, "reading");
 	if (stat->mtime_clamped)
 		return scan_fail(scan, DSP_ELIMIT, record,
 				 "its time is outside the years 1678 to 2261");

@@ -51,6 +51,7 @@ struct unpack {
 	int staging;
 	int lock;
 	bool is_staged;	   /* staging is ours */
+	bool is_foreign;   /* staging is somebody else's */
 	bool is_inside;	   /* parent is the place itself */
 	int64_t top_mtime; /* is_inside: what the place gets at the end */
 	bool has_top_mtime;
@@ -325,6 +326,7 @@ stage(struct unpack *unpack)
 	if (err == 0) {
 		pf_own_ids(&uid, &gid);
 		err = output_own_dir(unpack->staging, uid);
+		unpack->is_foreign = err == DSP_EACCES;
 	}
 	if (err == 0)
 		err = pf_open_or_create_at(unpack->staging, lock_name, 0600,
@@ -639,6 +641,11 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	}
 	if (err == 0)
 		err = stage(&unpack);
+	if (err < 0 && unpack.is_foreign) {
+		report_error(err, params->path, "%s is somebody else's",
+			     unpack.staging_name);
+		goto out;
+	}
 	if (err < 0) {
 		report_error(
 			err, params->path, "%s",

@@ -75,6 +75,12 @@ pf_dir_next(struct pf_dir *dir, const char **ret_name)
 	}
 }
 
+int
+pf_dir_fd(const struct pf_dir *dir)
+{
+	return dirfd(dir->stream);
+}
+
 void
 pf_dir_close(struct pf_dir *dir)
 {
