@@ -78,7 +78,6 @@ compare_records(const struct check *check, const struct record *expected,
 		const struct record *found)
 {
 	unsigned what = 0;
-	uint32_t uid, gid;
 
 	if (expected->type != found->type)
 		return CHECK_TYPE;
@@ -95,12 +94,27 @@ compare_records(const struct check *check, const struct record *expected,
 		what |= CHECK_TIME;
 	if (!same_xattrs(check, expected, found))
 		what |= CHECK_XATTRS;
-	if (check->is_root &&
-	    owners_to_ids(check->owners, expected->user, expected->uid,
-			  expected->group, expected->gid, &uid, &gid) == 0 &&
-	    (uid != found->uid || gid != found->gid))
-		what |= CHECK_OWNER;
 	return what;
+}
+
+/* Root compares owners; nobody else can have set them. */
+static int
+compare_owners(const struct check *check, const struct record *expected,
+	       const struct record *found, unsigned *what)
+{
+	uint32_t uid, gid;
+	int err;
+
+	if (!check->is_root || *what & CHECK_TYPE ||
+	    expected->type == RECORD_HARDLINK)
+		return 0;
+	err = owners_to_ids(check->owners, expected->user, expected->uid,
+			    expected->group, expected->gid, &uid, &gid);
+	if (err < 0)
+		return scan_fail(check->scan, err, expected, "comparing");
+	if (uid != found->uid || gid != found->gid)
+		*what |= CHECK_OWNER;
+	return 0;
 }
 
 static void
@@ -274,6 +288,9 @@ take_record(struct check *check, struct slot *slot, const struct record *from,
 	if (err < 0)
 		return err;
 	what = compare_records(check, from, &entry->record);
+	err = compare_owners(check, from, &entry->record, &what);
+	if (err < 0)
+		return err;
 	if (from->type == RECORD_FILE && from->size > 0 &&
 	    (what & (CHECK_TYPE | CHECK_CONTENT)) == 0) {
 		err = open_file(check, from, &what, &fd);

@@ -45,6 +45,13 @@ pf_dir_next(struct pf_dir *dir, const char **ret_name)
 	return 0;
 }
 
+int
+pf_dir_fd(const struct pf_dir *dir)
+{
+	(void)dir;
+	return -1;
+}
+
 void
 pf_dir_close(struct pf_dir *dir)
 {
