@@ -51,6 +51,7 @@ struct unpack {
 	int staging;
 	int lock;
 	bool is_staged;	   /* staging is ours */
+	bool is_reported;  /* an error, already */
 	bool is_foreign;   /* staging is somebody else's */
 	bool is_inside;	   /* parent is the place itself */
 	int64_t top_mtime; /* is_inside: what the place gets at the end */
@@ -62,26 +63,22 @@ struct unpack {
 
 /* Is path above, equal to or below something selected? */
 static bool
-is_selected(struct unpack *unpack, const struct record *record)
+is_selected(const struct unpack *unpack, const struct record *record)
 {
 	const struct unpack_params *params = unpack->params;
-	bool result = false;
 
 	for (size_t i = 0; i < params->select_count; i++) {
 		const char *selected = params->select[i];
 		size_t size = strlen(selected);
 
 		if (path_is_below(record->path, record->path_size, selected,
-				  size)) {
-			unpack->is_found[i] = true;
-			result = true;
-		}
-		if (record->type == RECORD_DIR &&
-		    path_is_below(selected, size, record->path,
-				  record->path_size))
-			result = true;
+				  size) ||
+		    (record->type == RECORD_DIR &&
+		     path_is_below(selected, size, record->path,
+				   record->path_size)))
+			return true;
 	}
-	return result;
+	return false;
 }
 
 /* Or is it needed for a hard link that is? */
@@ -125,28 +122,51 @@ find_extra(struct unpack *unpack, const struct record *link)
 	return 0;
 }
 
-static int
-find_extras(struct unpack *unpack)
+/* Which of the selected paths is the record equal to or below? */
+static void
+note_found(struct unpack *unpack, const struct record *record)
 {
-	struct image *image = unpack->params->image;
+	const struct unpack_params *params = unpack->params;
+
+	for (size_t i = 0; i < params->select_count; i++)
+		if (path_is_below(record->path, record->path_size,
+				  params->select[i], strlen(params->select[i])))
+			unpack->is_found[i] = true;
+}
+
+/*
+ * Before anything is written: are all selected paths there, and what else has
+ * to be written for them?
+ */
+static int
+look_for_selected(struct unpack *unpack)
+{
+	const struct unpack_params *params = unpack->params;
 	struct walk *walk = NULL;
 	enum walk_step step = WALK_RECORD;
 	int err = 0;
 
-	if (unpack->params->select_count == 0 ||
-	    image_root(image)->hardlink_count == 0)
+	if (params->select_count == 0)
 		return 0;
-	err = walk_new(image, &walk);
+	err = walk_new(params->image, &walk);
 	while (err == 0 && step != WALK_END) {
 		const struct record *record = &walk_view(walk)->record;
 
 		err = walk_next(walk, &step);
-		if (err == 0 && step == WALK_RECORD &&
-		    record->type == RECORD_HARDLINK &&
+		if (err < 0 || step != WALK_RECORD)
+			continue;
+		note_found(unpack, record);
+		if (record->type == RECORD_HARDLINK &&
 		    is_selected(unpack, record))
 			err = find_extra(unpack, record);
 	}
 	walk_free(walk);
+	for (size_t i = 0; err == 0 && i < params->select_count; i++)
+		if (!unpack->is_found[i])
+			err = report_error(DSP_ENOENT, params->select[i],
+					   "not in %s",
+					   image_name(params->image));
+	unpack->is_reported = err < 0;
 	return err;
 }
 
@@ -576,20 +596,6 @@ count_tree(struct unpack *unpack, struct unpack_result *ret_result)
 }
 
 static int
-check_found(const struct unpack *unpack)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < unpack->params->select_count; i++)
-		if (!unpack->is_found[i])
-			err = report_error(DSP_ENOENT,
-					   unpack->params->select[i],
-					   "not in %s",
-					   image_name(unpack->params->image));
-	return err;
-}
-
-static int
 prepare(struct unpack *unpack)
 {
 	const struct unpack_params *params = unpack->params;
@@ -613,7 +619,7 @@ prepare(struct unpack *unpack)
 		calloc(params->select_count + 1, sizeof *unpack->is_found);
 	if (unpack->staging_name == NULL || unpack->is_found == NULL)
 		return DSP_ENOMEM;
-	return find_extras(unpack);
+	return look_for_selected(unpack);
 }
 
 int
@@ -629,8 +635,6 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	if (err == 0 && params->dry_run) {
 		err = count_tree(&unpack, &result);
 		if (err == 0)
-			err = check_found(&unpack);
-		if (err == 0)
 			*ret_result = result;
 		goto out;
 	}
@@ -641,6 +645,8 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	}
 	if (err == 0)
 		err = stage(&unpack);
+	if (err < 0 && unpack.is_reported)
+		goto out;
 	if (err < 0 && unpack.is_foreign) {
 		report_error(err, params->path, "%s is somebody else's",
 			     unpack.staging_name);
@@ -659,8 +665,6 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 		report_info(params->path,
 			    "not root: the packed owners are left out");
 	err = write_tree(&unpack, owners, &result);
-	if (err == 0)
-		err = check_found(&unpack);
 	if (err == 0)
 		err = remove_extras(&unpack);
 	if (err < 0)
