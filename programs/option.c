@@ -182,14 +182,14 @@ parse_number(const char *text, const char *option, unsigned long min,
 	     unsigned long max, unsigned long *ret_number)
 {
 	char *end;
-	unsigned long number;
+	unsigned long long number;
 
 	if (text[0] < '0' || text[0] > '9')
 		goto out;
-	number = strtoul(text, &end, 10);
+	number = strtoull(text, &end, 10);
 	if (*end != '\0' || number < min || number > max || strlen(text) > 10)
 		goto out;
-	*ret_number = number;
+	*ret_number = (unsigned long)number;
 	return 0;
 out:
 	return report_error(DSP_EINVAL, NULL,

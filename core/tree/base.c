@@ -11,6 +11,10 @@
 /* Kernels stamp files with a clock that ticks at least this often. */
 #define CLOCK_TICK_NS 20000000
 
+/* Some file systems keep whole seconds, FAT every second one. */
+#define NS_PER_S       1000000000
+#define COARSE_TICK_NS (2 * (int64_t)NS_PER_S)
+
 struct base {
 	struct image *image;
 	struct walk *walk;
@@ -176,7 +180,10 @@ base_part_block(struct base *base, struct base_block *ret_block)
 bool
 base_row_is_safe(const struct pf_stat *stat, int64_t scan_start)
 {
-	int64_t limit = scan_start - CLOCK_TICK_NS;
+	bool is_coarse = stat->mtime % NS_PER_S == 0 &&
+			 stat->ctime % NS_PER_S == 0;
+	int64_t limit =
+		scan_start - (is_coarse ? COARSE_TICK_NS : CLOCK_TICK_NS);
 
 	return stat->mtime < limit && stat->ctime < limit;
 }

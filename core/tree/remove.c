@@ -24,6 +24,7 @@ static int
 enter(int dir, const char *name, struct remove_level **innermost)
 {
 	struct remove_level *level = calloc(1, sizeof *level);
+	struct pf_stat stat;
 	int fd = -1;
 	int err = DSP_ENOMEM;
 
@@ -36,6 +37,11 @@ enter(int dir, const char *name, struct remove_level **innermost)
 	err = pf_open_dir_at(dir, name, &fd);
 	if (err == DSP_EACCES && pf_set_mode_at(dir, name, 0700) == 0)
 		err = pf_open_dir_at(dir, name, &fd);
+	if (err == 0)
+		err = pf_stat_fd(fd, &stat);
+	/* Readable is not enough: entries are looked at and unlinked. */
+	if (err == 0 && (stat.mode & 0700) != 0700)
+		err = pf_set_mode_fd(fd, 0700);
 	if (err == 0)
 		err = pf_dir_open(fd, &level->list);
 	pf_close(fd);

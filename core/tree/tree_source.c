@@ -184,6 +184,9 @@ look_into_base(struct tree_source *source, bool *ret_is_unchanged)
 	if (err < 0 || !view.is_unchanged)
 		return err;
 	view.record.path = record->path;
+	/* A renamed directory leaves the rows below it, not what links say. */
+	view.record.target = record->target;
+	view.record.target_size = record->target_size;
 	view.record.user = user;
 	view.record.group = group;
 	arena_reset(&source->arena);
