@@ -9,7 +9,7 @@
  *   platform/files/pf_user.c   /etc/passwd and /etc/group only, for static
  *                              programs that cannot load the C library's plugins
  *
- * Threads    One thread at a time in the whole process.
+ * Threads    Any; one lock for the C library's own static results.
  */
 
 #include <stdbool.h>

@@ -386,6 +386,8 @@ cat_file(struct cat *cat)
 	if (err == 0)
 		err = lane.err;
 	image_source_free(source);
+	if (err == 0 && !cat->is_found) /* a hard link to a symbolic link */
+		err = report_error(DSP_EINVAL, cat->path, "is not a file");
 	free(target);
 	return err;
 }

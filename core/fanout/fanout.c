@@ -343,7 +343,8 @@ begin_step(struct target *target)
 		return err;
 	if (params->dest_count == 1 && fanout->is_image)
 		target->can_clone = false; /* from nobody */
-	if (target->can_clone)
+	/* Leaders, and the rows of an old tree, are read by one thread. */
+	if (target->can_clone || target->recycled != 0)
 		threads = 1;
 	if (fanout->is_image && !target->can_clone && target->recycled == 0)
 		err = dp_check_room(target->dp,

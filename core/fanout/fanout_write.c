@@ -179,7 +179,7 @@ choose_version(struct fanout *fanout)
 		struct target *target = &fanout->targets[i];
 		struct image *manifest = NULL;
 
-		if (target->dp != NULL && !target->is_lost &&
+		if (!target->is_lost && target->dp != NULL &&
 		    dp_published(target->dp) == fanout->newest)
 			manifest = dp_manifest(target->dp, fanout->newest);
 		if (manifest != NULL &&
@@ -233,7 +233,7 @@ fanout_find_base(struct fanout *fanout, struct base **ret_base)
 		struct image *manifest;
 		int fd;
 
-		if (target->dp == NULL || target->is_lost)
+		if (target->is_lost || target->dp == NULL)
 			continue;
 		fd = dp_open_seen(target->dp);
 		if (fd < 0)
