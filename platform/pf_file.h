@@ -47,7 +47,10 @@ int pf_open_read(const char *path, int *ret_fd);
 int pf_open_dir_at(int dir, const char *name, int *ret_fd);
 int pf_open_read_at(int dir, const char *name, int *ret_fd);
 
-/* The directory that holds `dir` now. */
+/*
+ * The directory that holds `dir` now, to be looked at and gone up from; it
+ * need not be readable.
+ */
 int pf_open_parent(int dir, int *ret_fd);
 
 /*

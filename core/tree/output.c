@@ -78,6 +78,11 @@ output_is_inside(int dir, const struct pf_stat *top, bool *ret_is_inside)
 			break;
 		below = stat;
 		err = pf_open_parent(fd, &parent);
+		if (err == DSP_EACCES) {
+			/* What we may not even search is no source of ours. */
+			err = 0;
+			break;
+		}
 		pf_close(fd);
 		fd = parent;
 	}

@@ -74,7 +74,7 @@ pf_open_read_at(int dir, const char *name, int *ret_fd)
 int
 pf_open_parent(int dir, int *ret_fd)
 {
-	return open_at(dir, "..", READ_FLAGS | O_DIRECTORY, 0, ret_fd);
+	return open_at(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, ret_fd);
 }
 
 int
