@@ -42,7 +42,7 @@ unsigned pf_terminal_width(int fd);
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP set a flag instead of ending the
- * process.  A second such signal ends it at once.
+ * process.  A second such signal ends it at once.  Before threads start.
  */
 void pf_catch_signals(void);
 

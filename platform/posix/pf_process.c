@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/pf_process.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -11,7 +13,9 @@
 
 #define NS_PER_S 1000000000
 
-static volatile sig_atomic_t caught; /* the signal's number, or 0 */
+enum { SIGNAL_STACK_SIZE = 64 * 1024 };
+
+static atomic_int caught; /* the signal's number, or 0 */
 static unsigned saved_umask;
 
 static int64_t
@@ -101,27 +105,59 @@ pf_terminal_width(int fd)
 	return size.ws_col;
 }
 
+/* Let the signal do what it does by default. */
 static void
-on_signal(int number)
+die_by(int number)
 {
-	caught = number;
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static void *
+wait_for_signals(void *context)
+{
+	const sigset_t *set = context;
+	int number;
+
+	while (sigwait(set, &number) == 0)
+		if (atomic_exchange(&caught, number) != 0)
+			die_by(number); /* the second one */
+	return NULL;
+}
+
+/*
+ * No handler: a thread waits for the signals, so that nothing is interrupted
+ * anywhere else.  (And qemu-i386 7.2 returns from a handler with the thread
+ * pointer of another thread.)
+ */
 void
 pf_catch_signals(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
+	static sigset_t set;
 	struct sigaction before;
+	pthread_attr_t attr;
+	pthread_t thread;
 
-	/* A second one kills: its default action is back once it was caught. */
-	action.sa_flags = (int)SA_RESETHAND;
+	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		/* Leave alone what nohup or a shell's & told us to ignore. */
 		if (sigaction(numbers[i], NULL, &before) == 0 &&
 		    before.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &action, NULL);
+			sigaddset(&set, numbers[i]);
 	}
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, SIGNAL_STACK_SIZE);
+	if (pthread_create(&thread, &attr, wait_for_signals, &set) != 0)
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	pthread_attr_destroy(&attr);
 }
 
 void
@@ -133,16 +169,16 @@ pf_ignore_closed_pipes(void)
 bool
 pf_interrupted(void)
 {
-	return caught != 0;
+	return atomic_load(&caught) != 0;
 }
 
 void
 pf_end_by_signal(void)
 {
-	if (caught == 0)
-		return;
-	signal(caught, SIG_DFL);
-	raise(caught);
+	int number = atomic_load(&caught);
+
+	if (number != 0)
+		die_by(number);
 }
 
 _Noreturn void
