@@ -57,6 +57,63 @@ open_seen(const char *image, struct output **ret_output)
 	return err;
 }
 
+/* What can be said to be wrong before anything is read. */
+static int
+check(const struct options *options, bool to_stdout, struct pf_stat *ret_source)
+{
+	const char *source = options->arguments[0];
+	int err;
+
+	if (options->output == NULL && !options->dry_run)
+		return report_error(DSP_EINVAL, NULL,
+				    "pack needs -o FILE (or -o -)");
+	if (to_stdout && pf_is_terminal(STDOUT_FD))
+		return report_error(DSP_EINVAL, NULL,
+				    "not writing an image to a terminal");
+	err = pf_stat(source, ret_source);
+	if (err == 0 && ret_source->type != PF_DIR)
+		err = DSP_ENOTDIR;
+	return err < 0 ? report_error(err, source, "packing") : 0;
+}
+
+static int
+pack_to_stdout(struct pack_params *params, struct pack_result *ret_result)
+{
+	struct pf_stat out;
+
+	if (pf_stat_fd(STDOUT_FD, &out) == 0 && out.type == PF_FILE)
+		params->scan.output = &out;
+	return pack(params, STDOUT_FD, ret_result);
+}
+
+static int
+pack_to_file(const struct options *options, struct pack_params *params,
+	     const struct pf_stat *source, struct pack_result *ret_result)
+{
+	struct output *output = NULL;
+	struct output *seen = NULL;
+	int err;
+
+	pf_catch_signals(); /* a half image must be removed */
+	pf_ignore_closed_pipes();
+	err = output_open(options->output, options->force, source, &output);
+	if (err == 0)
+		err = open_seen(options->output, &seen);
+	if (err == 0 && seen != NULL)
+		params->seen_fd = output_fd(seen);
+	if (err == 0)
+		err = pack(params, output_fd(output), ret_result);
+
+	/* The cache last: it must not be about an image that is not there. */
+	if (err == 0)
+		err = output_commit(output);
+	if (err == 0 && seen != NULL)
+		err = output_commit(seen);
+	output_close(output);
+	output_close(seen);
+	return err;
+}
+
 int
 command_pack(const struct options *options)
 {
@@ -77,59 +134,19 @@ command_pack(const struct options *options)
 		.progress = show,
 	};
 	struct pack_result result = { 0 };
-	struct output *output = NULL;
-	struct output *seen = NULL;
-	struct pf_stat source, out;
+	struct pf_stat source;
 	bool to_stdout = options->output != NULL &&
 			 strcmp(options->output, "-") == 0;
 	json_t *fields = NULL;
-	int err = 0;
+	int err;
 
 	talk_start(options, to_stdout);
-	if (!to_stdout) { /* a half image must be removed */
-		pf_catch_signals();
-		pf_ignore_closed_pipes();
-	}
-	if (options->output == NULL && !options->dry_run) {
-		err = report_error(DSP_EINVAL, NULL,
-				   "pack needs -o FILE (or -o -)");
+	err = check(options, to_stdout, &source);
+	if (err < 0)
 		goto out;
-	}
-	if (to_stdout && pf_is_terminal(STDOUT_FD)) {
-		err = report_error(DSP_EINVAL, NULL,
-				   "not writing an image to a terminal");
-		goto out;
-	}
-	err = pf_stat(params.source, &source);
-	if (err == 0 && source.type != PF_DIR)
-		err = DSP_ENOTDIR;
-	if (err < 0) {
-		report_error(err, params.source, "packing");
-		goto out;
-	}
-	if (to_stdout && pf_stat_fd(STDOUT_FD, &out) == 0 &&
-	    out.type == PF_FILE)
-		params.scan.output = &out;
-	if (options->dry_run) {
-		err = pack_dry(&params, &result);
-	} else if (to_stdout) {
-		err = pack(&params, STDOUT_FD, &result);
-	} else {
-		err = output_open(options->output, options->force, &source,
-				  &output);
-		if (err == 0)
-			err = open_seen(options->output, &seen);
-		if (err == 0) {
-			if (seen != NULL)
-				params.seen_fd = output_fd(seen);
-			err = pack(&params, output_fd(output), &result);
-		}
-		/* The cache last: it must not be about an image that is not. */
-		if (err == 0)
-			err = output_commit(output);
-		if (err == 0 && seen != NULL)
-			err = output_commit(seen);
-	}
+	err = options->dry_run ? pack_dry(&params, &result)
+	      : to_stdout      ? pack_to_stdout(&params, &result)
+			  : pack_to_file(options, &params, &source, &result);
 	talk_end_progress();
 	if (err < 0)
 		goto out;
@@ -141,8 +158,6 @@ command_pack(const struct options *options)
 		 options->output != NULL ? options->output : "nothing",
 		 talk_size(result.image_size), params.version, talk_seconds());
 out:
-	output_close(output);
-	output_close(seen);
 	talk_summary("pack", err_exit_code(err), fields);
 	return err_exit_code(err);
 }

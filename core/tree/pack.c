@@ -161,12 +161,44 @@ out:
 	return err;
 }
 
+/* Everything is in the image but what stands behind the pages. */
+static int
+finish(struct pack_lane *pack, struct pack_result *ret_result)
+{
+	const struct pack_params *params = pack->params;
+	const struct root *root = image_writer_root(pack->writer);
+	uint8_t header[ROWS_HEADER_SIZE];
+	struct pack_result result;
+	int err;
+
+	if (root->record_count == 1 && !params->allow_empty)
+		return report_error(DSP_EEMPTY, params->source,
+				    "nothing to pack (--allow-empty packs it)");
+	err = image_writer_finish(pack->writer, &result.root_digest,
+				  &result.image_size);
+	if (err < 0)
+		return report_error(err, NULL, "writing the image");
+	if (params->seen_fd >= 0) {
+		rows_put_header(header, &result.root_digest);
+		err = pf_write_at(params->seen_fd, header, sizeof header, 0);
+		if (err < 0)
+			return report_error(err, NULL,
+					    "writing the stat cache");
+	}
+	result.content = root->content;
+	result.record_count = root->record_count;
+	result.file_count = root->file_count;
+	result.file_bytes = root->file_bytes;
+	result.bytes_read = tree_source_bytes_read(pack->source);
+	*ret_result = result;
+	return 0;
+}
+
 int
 pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 {
 	struct scan_options options = params->scan;
 	struct owners *owners = owners_new();
-	struct scan *scan = NULL;
 	struct pack_lane pack = { .params = params };
 	struct lane lane = { .context = &pack,
 			     .thread_count = 1,
@@ -175,14 +207,15 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 				      .version = params->version,
 				      .level = params->level,
 				      .rule = cut_rule_default };
-	struct tree_source_params source = { .rule = cut_rule_default,
-					     .worker_count =
-						     params->worker_count,
-					     .level = params->level };
+	struct tree_source_params source = {
+		.path = params->source,
+		.rule = cut_rule_default,
+		.worker_count = params->worker_count,
+		.level = params->level,
+		.has_rows = params->seen_fd >= 0,
+	};
 	struct image *base_image = NULL;
 	struct base *base = NULL;
-	struct pack_result result;
-	const struct root *root;
 	int err = DSP_ENOMEM;
 
 	if (owners == NULL) {
@@ -190,16 +223,11 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 		goto out;
 	}
 	options.owners = owners;
-	err = scan_new(params->source, &options, &scan);
-	if (err < 0)
-		goto out;
-	if (params->base != NULL)
+	err = scan_new(params->source, &options, &source.scan);
+	if (err == 0 && params->base != NULL)
 		err = open_base(params, &base_image, &base);
 	if (err < 0)
 		goto out;
-	source.scan = scan;
-	source.path = params->source;
-	source.has_rows = params->seen_fd >= 0;
 	if (base != NULL && fits(params, base_image)) {
 		source.base = base;
 		source.base_image = base_image;
@@ -213,42 +241,14 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 		goto out;
 	}
 	err = run(&pack, &lane);
-	if (err < 0)
-		goto out;
-	root = image_writer_root(pack.writer);
-	if (root->record_count == 1 && !params->allow_empty) {
-		err = report_error(DSP_EEMPTY, params->source,
-				   "nothing to pack (--allow-empty packs it)");
-		goto out;
-	}
-	err = image_writer_finish(pack.writer, &result.root_digest,
-				  &result.image_size);
-	if (err < 0) {
-		report_error(err, NULL, "writing the image");
-		goto out;
-	}
-	if (params->seen_fd >= 0) {
-		uint8_t header[ROWS_HEADER_SIZE];
-
-		rows_put_header(header, &result.root_digest);
-		err = pf_write_at(params->seen_fd, header, sizeof header, 0);
-		if (err < 0) {
-			report_error(err, NULL, "writing the stat cache");
-			goto out;
-		}
-	}
-	result.content = root->content;
-	result.record_count = root->record_count;
-	result.file_count = root->file_count;
-	result.file_bytes = root->file_bytes;
-	result.bytes_read = tree_source_bytes_read(pack.source);
-	*ret_result = result;
+	if (err == 0)
+		err = finish(&pack, ret_result);
 out:
 	image_writer_free(pack.writer);
 	tree_source_free(pack.source);
 	base_free(base);
 	image_close(base_image);
-	scan_free(scan);
+	scan_free(source.scan);
 	owners_free(owners);
 	return err;
 }
