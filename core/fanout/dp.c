@@ -491,6 +491,46 @@ dp_recyclable(struct dp *dp, uint32_t version, unsigned keep)
 	return 0;
 }
 
+/*
+ * Is the top of the old tree as it was when it was published?  Its row is the
+ * first one.  Those of the other directories are looked at as they are met;
+ * the top's does not outlive its next renaming.
+ */
+static int
+check_top(struct dp *dp, const char *number)
+{
+	const uint8_t *row = rows_reader_get(&dp->old_rows, 0);
+	struct pf_stat stat;
+	int err = pf_stat_at(dp->package, number, &stat);
+
+	stat.device = 0;
+	if (err == 0 && (row == NULL || !row_holds(row, &stat)))
+		err = DSP_EDIFFERS;
+	return err;
+}
+
+/* Write that row, now that the tree has its name. */
+static int
+write_top(struct dp *dp, const char *number, const char *rows_name)
+{
+	uint8_t row[ROW_SIZE];
+	struct pf_stat stat;
+	int fd = -1;
+	int err = pf_stat_at(dp->package, number, &stat);
+
+	if (err == 0)
+		err = pf_open_or_create_at(dp->state, rows_name, 0600, &fd);
+	if (err == 0) {
+		stat.device = 0;
+		row_put(row, &stat);
+		err = pf_write_at(fd, row, sizeof row, ROWS_HEADER_SIZE);
+	}
+	if (err == 0)
+		err = pf_sync(fd);
+	pf_close(fd);
+	return err;
+}
+
 /* Take the tree, the manifest and the rows of a version into staging. */
 static int
 take_old(struct dp *dp, uint32_t version)
@@ -500,13 +540,16 @@ take_old(struct dp *dp, uint32_t version)
 	struct image *manifest = dp_manifest(dp, version);
 	int err;
 
-	assert(manifest != NULL);
+	if (manifest == NULL)
+		return DSP_EIO;
 	snprintf(number, sizeof number, "%u", version);
 	dp_name(name, dp, version, "rows");
 	err = pf_open_read_at(dp->state, name, &dp->old_rows_fd);
 	if (err == 0)
 		err = rows_reader_init(&dp->old_rows, dp->old_rows_fd,
 				       image_root_digest(manifest));
+	if (err == 0)
+		err = check_top(dp, number);
 	if (err < 0)
 		return err;
 	(void)pf_unlink_at(dp->state, name);
@@ -630,6 +673,8 @@ stage_state(struct dp *dp, const struct dp_publication *publication)
 	err = pf_write_at(dp->rows, header, sizeof header, 0);
 	if (err == 0)
 		err = pf_close_checked(dp->rows);
+	else
+		pf_close(dp->rows);
 	dp->rows = -1;
 	if (err == 0)
 		err = copy_file(dp, publication->manifest_fd, "manifest");
@@ -741,6 +786,10 @@ show(struct dp *dp, const struct dp_publication *publication)
 	}
 	if (err == 0)
 		err = name_tree(dp, number);
+	if (err == 0) {
+		dp_name(name, dp, publication->version, "rows");
+		err = write_top(dp, number, name);
+	}
 	if (err == 0) {
 		dp_name(name, dp, publication->version, "manifest");
 		err = pf_rename_at(dp->staging, "manifest", dp->control, name);

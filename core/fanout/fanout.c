@@ -75,9 +75,11 @@ fanout_each(struct fanout *fanout, bool (*applies)(const struct target *),
 		target->step = step;
 		target->is_done = false;
 		err = pf_thread_start(run_step, target, &target->thread);
-		if (err < 0)
-			return report_error(err, target->dest->path,
-					    "starting a thread");
+		if (err < 0) { /* those that run must be waited for */
+			report_error(err, target->dest->path,
+				     "starting a thread");
+			fanout_lose(target, err);
+		}
 	}
 	for (size_t i = 0; i < fanout->params->dest_count; i++) {
 		struct target *target = &fanout->targets[i];
@@ -87,6 +89,10 @@ fanout_each(struct fanout *fanout, bool (*applies)(const struct target *),
 		if (wait_for_step(fanout, target,
 				  timeout_s > 0 ? deadline : 0)) {
 			pf_thread_join(target->thread);
+			if (target->opened != NULL) {
+				target->dp = target->opened;
+				target->opened = NULL;
+			}
 			if (target->err < 0)
 				fanout_lose(target, target->err);
 		} else {
@@ -156,11 +162,8 @@ open_step(struct target *target)
 				.source = params->source,
 				.claim = claim,
 				.claim_context = target };
-	int err = dp_open(&dp, &target->dp);
 
-	if (err == 0)
-		target->dest->version_before = dp_published(target->dp);
-	return err;
+	return dp_open(&dp, &target->opened);
 }
 
 /* What is published at the target already? */
@@ -638,6 +641,7 @@ note_versions(struct fanout *fanout, const struct target *target)
 {
 	if (target->dest->state == FANOUT_FAILED)
 		return;
+	target->dest->version_before = dp_published(target->dp);
 	if (target->dest->version_before > fanout->newest)
 		fanout->newest = target->dest->version_before;
 	if (dp_highest(target->dp) > fanout->highest)

@@ -18,7 +18,8 @@ struct target {
 	struct fanout *fanout;
 	struct fanout_dest *dest;
 	struct dp *dp;
-	bool has_root; /* which is: */
+	struct dp *opened; /* by its thread; dp, once that has ended */
+	bool has_root;	   /* which is: */
 	struct pf_stat root;
 	struct flusher *flusher; /* of its file system, when it is the first
 				  * target there */

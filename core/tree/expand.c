@@ -55,6 +55,24 @@ row_of(const struct slot *slot, size_t i)
 	return slot->rows != NULL ? slot->rows + i * ROW_SIZE : NULL;
 }
 
+static int
+write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
+	  const struct pf_stat *stat)
+{
+	uint8_t row[ROW_SIZE];
+	struct pf_stat here = *stat;
+	int err;
+
+	if (expand->params.rows < 0)
+		return 0;
+	here.device = 0; /* may change from mount to mount */
+	row_put(row, &here);
+	err = pf_write_at(expand->params.rows, row, sizeof row,
+			  ROWS_HEADER_SIZE + ordinal * ROW_SIZE);
+	return err < 0 ? expand_fail(expand, err, record, "writing its state")
+		       : 0;
+}
+
 /* Directories. */
 
 static void
@@ -78,6 +96,8 @@ finish_dir(struct expand *expand, struct node *node)
 	int err = expand_set_attributes(expand, &above, name, node->fd,
 					&node->record, &stat);
 
+	if (err == 0)
+		err = write_row(expand, &node->record, node->ordinal, &stat);
 	note(expand, err);
 }
 
@@ -195,20 +215,46 @@ show_top(struct expand *expand, int top)
 	return err;
 }
 
+/*
+ * Has nobody put anything into the old tree's directory, or taken it out (S1)?
+ * The top was looked at before it was renamed.
+ */
+static bool
+old_dir_holds(struct expand *expand, int dir, const char *name,
+	      uint64_t old_ordinal)
+{
+	const uint8_t *row =
+		rows_reader_get(expand->params.old_rows, old_ordinal);
+	struct pf_stat stat;
+
+	if (row == NULL || pf_stat_at(dir, name, &stat) < 0)
+		return false;
+	stat.device = 0;
+	return row_holds(row, &stat);
+}
+
 static int
-begin_dir(struct expand *expand, const struct record *record,
+begin_dir(struct expand *expand, const struct slot *slot, size_t i,
 	  struct node *parent, bool is_old)
 {
+	const struct record *record = &slot->records[i];
 	struct node *node;
 	int dir = parent != NULL ? parent->fd : expand->params.parent;
 	const char *name = parent != NULL ? name_in(record)
 					  : expand->params.name;
-	int err = open_node(dir, name, is_old, record, parent, &node);
+	int err;
 
+	if (is_old && parent != NULL &&
+	    !old_dir_holds(expand, dir, name, slot->old[i].ordinal)) {
+		atomic_store(&expand->is_spoiled, true);
+		return DSP_EDIFFERS;
+	}
+	err = open_node(dir, name, is_old, record, parent, &node);
 	if (err < 0)
 		return expand_fail(expand, err, record,
 				   is_old ? "opening the directory"
 					  : "making the directory");
+	node->ordinal = slot->ordinal + i;
 	if (parent != NULL)
 		atomic_fetch_add(&parent->refs, 1);
 	else if (!is_old)
@@ -232,24 +278,6 @@ free_large(struct large *large)
 	pf_close(large->fd);
 	arena_release(&large->arena);
 	free(large);
-}
-
-static int
-write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
-	  const struct pf_stat *stat)
-{
-	uint8_t row[ROW_SIZE];
-	struct pf_stat here = *stat;
-	int err;
-
-	if (expand->params.rows < 0)
-		return 0;
-	here.device = 0; /* may change from mount to mount */
-	row_put(row, &here);
-	err = pf_write_at(expand->params.rows, row, sizeof row,
-			  ROWS_HEADER_SIZE + ordinal * ROW_SIZE);
-	return err < 0 ? expand_fail(expand, err, record, "writing its state")
-		       : 0;
 }
 
 /* The last part is written: what remains to be said about the file. */
@@ -446,7 +474,7 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 					  expand->params.shown);
 		if (err < 0)
 			return err;
-		return begin_dir(expand, record, parent, old == OLD_SAME);
+		return begin_dir(expand, slot, i, parent, old == OLD_SAME);
 	}
 	if (slot->is_part && i + 1 == slot->record_count) {
 		/* A large file that stays is kept in finish. */
@@ -726,12 +754,24 @@ static int
 write_rows(struct expand *expand, const struct slot *slot,
 	   const struct expand_scratch *scratch, size_t count)
 {
-	int err;
+	int err = 0;
 
-	if (expand->params.rows < 0 || count == 0 || slot->part_offset > 0)
+	if (expand->params.rows < 0 || slot->part_offset > 0)
 		return 0;
-	err = pf_write_at(expand->params.rows, scratch->rows, count * ROW_SIZE,
-			  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
+
+	/* In one piece between directories, which write their own. */
+	for (size_t start = 0, i = 0; err == 0 && i <= count; i++) {
+		uint64_t at =
+			ROWS_HEADER_SIZE + (slot->ordinal + start) * ROW_SIZE;
+
+		if (i < count && slot->records[i].type != RECORD_DIR)
+			continue;
+		if (i > start)
+			err = pf_write_at(expand->params.rows,
+					  scratch->rows + start * ROW_SIZE,
+					  (i - start) * ROW_SIZE, at);
+		start = i + 1;
+	}
 	return err < 0 ? report_error(err, expand->params.shown,
 				      "writing the state of its files")
 		       : 0;

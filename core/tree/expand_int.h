@@ -22,6 +22,7 @@ struct node {
 	struct arena arena; /* of record */
 	struct record record;
 	const char *name; /* in parent */
+	uint64_t ordinal; /* of its record */
 };
 
 /* A file of more than one block, open while its slots are under way. */
