@@ -225,6 +225,16 @@ absent() {
 	done
 }
 
+# scrub PATH... - remove, whatever the permissions.
+
+scrub() {
+	for scrub_path; do
+		rm -rf "$scrub_path" 2>/dev/null && continue
+		chmod -R u+rwX "$scrub_path"
+		rm -rf "$scrub_path"
+	done
+}
+
 # nothing_left DIR... - no staging and no half-written file of ours in it.
 
 nothing_left() {

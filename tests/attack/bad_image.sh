@@ -81,6 +81,14 @@ claim nor_can_it_be_unpacked both failed dir.pck ++ holds room
 despool info /dev/null
 claim a_device_is_no_image ended 8 /dev/null
 
+# A block that goes bad far behind: two destinations, and nothing is published.
+
+need cp t.pck late.pck
+printf '\125\252\125\252' | dd of=late.pck bs=1 seek=$((size * 2 / 3)) conv=notrunc 2>/dev/null
+despool fanout late.pck dp1 dp2
+claim a_block_that_is_bad_is_not_published both ended 8 late.pck ++ \
+	absent dp1/LOC00000/current dp2/LOC00000/current dp1/LOC00000/1
+
 # Parts swapped between two images that are whole.
 
 echo other >t/one

@@ -125,7 +125,6 @@ hostile a_hard_link_to_nothing d= h=b=a
 hostile a_hard_link_to_a_later_file d= h=a=b f=b=x
 hostile a_hard_link_to_itself d= h=a=a
 hostile a_hard_link_to_a_directory d= d=a h=b=a
-hostile a_hard_link_to_a_link d= l=a="$SCRATCH/outside/file" h=b=a
 hostile a_hard_link_through_a_link d= l=a="$SCRATCH/outside" h=b=a/file
 hostile an_empty_link d= l=a=
 hostile segments_beyond_the_size d= S=a=100=90,20
@@ -145,6 +144,12 @@ claim links_to_outside_are_made_and_not_followed both ended 0 ++ \
 	equal "$(readlink odd/a)" "$SCRATCH/outside" ++ untouched outside outside
 despool verify odd.pck odd
 claim nor_does_verify_follow_them both ended 0 ++ untouched outside outside
+need tool image_make twins.pck d= l=a="$SCRATCH/outside/file" h=b=a
+despool unpack twins.pck twins
+claim a_hard_link_to_a_link_does_not_follow_it both ended 0 ++ test -L twins/a ++ test -L twins/b ++ \
+	equal "$(stat -c %i twins/a)" "$(stat -c %i twins/b)" ++ untouched outside outside
+despool cat twins.pck b
+claim nor_does_cat both ended 2 b ++ equal "$(wc -c <out)" 0
 need tool image_make names.pck d= u=1=../../etc f=a=x "u=2=$(printf 'a:b\nroot')" f=b=x
 despool unpack names.pck names
 claim names_of_owners_are_only_looked_up ended 0

@@ -19,6 +19,12 @@ for dir in a b c a/deep b/deep c/deep a/deep/er; do
 	ln -s file-1 s/$dir/link
 	ln s/$dir/file-1 s/$dir/hard
 done
+
+# Many links from far behind to what is deep in front: their targets are looked
+# up by path, over and over.
+
+need mkdir s/z
+for i in $(seq "$(full 120 40)"); do ln s/a/deep/er/file-$((i % 5 + 2)) s/z/hard-$i; done
 need tool tree_make data s/a/large 6000000 1
 chmod 700 s/b/deep
 need $DESPOOL pack s -o s.pck -q
@@ -29,7 +35,12 @@ for i in $(seq 3); do
 done
 need mkdir outside outside/a outside/b outside/c outside/deep outside/deep/er outside/tree \
 	outside/1 outside/LOC00000 outside/LOC00000/1
-for dir in outside outside/a outside/deep outside/tree; do echo precious >$dir/precious; done
+for dir in outside outside/a outside/b outside/c outside/deep outside/deep/er outside/tree; do
+	echo precious >$dir/precious
+	for i in 1 2 3 4 5 6; do echo outside >$dir/file-$i; done
+done
+need mkdir outside/er
+echo outside >outside/er/file-2
 need chmod -R 777 outside
 need touch -d '@1000000000' outside/precious
 snapshot outside outside
@@ -68,6 +79,27 @@ claim unpack_writes_nothing_outside unpacked
 stop_background
 echo "$unpacks of $tries succeeded, $(swaps_of) swaps"
 claim directories_were_swapped_meanwhile at_least "$(swaps_of)" 10
+
+# Directories that appear are swapped in that instant.
+
+count=$(full 3000 600)
+need mkdir w w/x
+(cd w/x && seq 0 $((count - 1)) | sed 's/^/n/' | xargs mkdir)
+for i in $(seq 0 "$(full 7 23)" $((count - 1))); do echo x >w/x/n$i/file-1; done
+need $DESPOOL pack w -o w.pck -q
+instant() {
+	for _ in $(seq "$(full 6 2)"); do
+		rm -rf v .v.despool
+		in_background swap tool_process dir_swap .v.despool/tree/x "$SCRATCH/outside" n "$count"
+		despool unpack w.pck v
+		stop_background
+		instants=$((instants + $(swaps_of)))
+		calm || return 1
+	done
+}
+instants=0
+claim a_directory_swapped_as_it_appears_leads_nowhere instant
+echo "$instants swaps"
 rm -rf u .u.despool
 despool unpack s.pck u
 claim afterwards_unpack_completes both ended 0 ++ nothing_left .

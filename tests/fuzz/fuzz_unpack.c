@@ -7,74 +7,13 @@
  * Nothing is written beside the place; after an error nothing is left at all;
  * what was unpacked is what the manifest says.
  */
-#include <dirent.h>
-
 #include "core/image/image.h"
 #include "core/tree/check.h"
-#include "core/tree/remove.h"
 #include "core/tree/unpack.h"
-#include "platform/pf_file.h"
-#include "platform/pf_process.h"
-#include "platform/pf_sync.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/scratch.h"
 #include "tests/fuzz/wrap.h"
 
-enum { NOBODY = 65534 };
-
-/* Thousands of syncs would be all that this does.  Takes the place of the
- * library's. */
-int
-pf_sync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int
-pf_sync_file_system(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-static char scratch[64], out[80];
-
-static void
-remove_scratch(void)
-{
-	(void)remove_tree(PF_CWD, scratch, scratch);
-}
-
-/* A directory in memory, if there is such a place, made once. */
-static void
-make_scratch(void)
-{
-	if (scratch[0] != '\0')
-		return;
-	snprintf(scratch, sizeof scratch, "/dev/shm/fuzz_unpack.XXXXXX");
-	if (mkdtemp(scratch) == NULL) {
-		snprintf(scratch, sizeof scratch, "/tmp/fuzz_unpack.XXXXXX");
-		must(mkdtemp(scratch) != NULL);
-	}
-	snprintf(out, sizeof out, "%s/out", scratch);
-	if (geteuid() == 0)
-		must(chown(scratch, NOBODY, NOBODY) == 0);
-	atexit(remove_scratch);
-	pf_clear_umask();
-}
-
-static unsigned
-count_entries(void)
-{
-	DIR *dir = opendir(scratch);
-	unsigned count = 0;
-
-	must(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count - 2;
-}
+static char out[80];
 
 /* What may differ: times and bits that this file system or user cannot set. */
 static void
@@ -101,7 +40,7 @@ unpack_and_check(struct image *image)
 	struct check_result check_result;
 	int err = unpack(&params, &result);
 
-	must(count_entries() == (err == 0));
+	must(scratch_count() == (err == 0));
 	if (err == 0)
 		(void)check_tree(&check, &check_result);
 	must(remove_tree(PF_CWD, out, out) == 0);
@@ -114,10 +53,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct wrap wrap = wrap_new();
 	struct buffer file = { 0 };
 	struct image *image;
-	bool is_root = geteuid() == 0;
 	int fd;
 
-	make_scratch();
+	scratch_make();
+	snprintf(out, sizeof out, "%s/out", scratch);
 	while (input.size > 0 && wrap.page_count < WRAP_PAGES_MAX) {
 		struct input page = take_bytes(&input, take_u16(&input));
 		uint8_t *raw = copy_of(page.data, page.size);
@@ -133,12 +72,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = dup(file_of(file.data, file.size));
 	must(fd >= 0);
 	if (image_open_fd(fd, "input", &image) == 0) {
-		/* Nothing that a file's bits or owner may open or harm. */
-		if (is_root)
-			must(seteuid(NOBODY) == 0);
+		bool was_root = scratch_drop_root();
+
 		unpack_and_check(image);
-		if (is_root)
-			must(seteuid(0) == 0);
+		scratch_regain_root(was_root);
 		image_close(image);
 	}
 	buffer_release(&file);

@@ -370,6 +370,84 @@ make_bad_pages(void)
 	finish(&m, "size-that-lies");
 }
 
+/* One of a few versions of a page, for updates from each to each. */
+static void
+make_version(unsigned version, struct buffer *ret_raw)
+{
+	struct maker m = new_maker();
+	struct record record = plain(RECORD_DIR, "m");
+
+	add(&m, RECORD_DIR, "");
+	switch (version) {
+	case 0:
+		add(&m, RECORD_DIR, "a");
+		add_file(&m, "a/x", 40);
+		add_file(&m, "a/y", 60);
+		add_block(&m, 100);
+		add_link(&m, RECORD_SYMLINK, "b", "a/x");
+		add_sparse(&m, "c");
+		add_block(&m, 80);
+		add_file(&m, "d", 300);
+		add_block(&m, 200);
+		add_block(&m, 100);
+		break;
+	case 1: /* sizes, a gone name, a new one */
+		add(&m, RECORD_DIR, "a");
+		add_file(&m, "a/w", 7);
+		add_file(&m, "a/y", 61);
+		add_block(&m, 68);
+		add_link(&m, RECORD_SYMLINK, "b", "a/y");
+		add_file(&m, "d", 301);
+		add_block(&m, 200);
+		add_block(&m, 101);
+		break;
+	case 2: /* every kind becomes another */
+		add_file(&m, "a", 100);
+		add_block(&m, 100);
+		add(&m, RECORD_DIR, "b");
+		add_file(&m, "b/x", 40);
+		add_block(&m, 40);
+		add(&m, RECORD_DIR, "c");
+		add(&m, RECORD_DIR, "c/d");
+		add_link(&m, RECORD_SYMLINK, "d", "..");
+		break;
+	default: /* metadata alone, and things without data */
+		add_attributes(&m, "a");
+		add_file(&m, "a/x", 40);
+		add_block(&m, 40);
+		add_file(&m, "e", 0);
+		record.mode = 0500;
+		must(page_builder_add(m.builder, &record) == 0);
+		add_file(&m, "m/n", 0);
+		break;
+	}
+	must(page_builder_finish(m.builder, ret_raw) == 0);
+	page_builder_free(m.builder);
+	buffer_release(&m.manifest);
+}
+
+static void
+make_updates(void)
+{
+	for (unsigned from = 0; from < 4; from++) {
+		for (unsigned to = 0; to < 4; to++) {
+			struct buffer old = { 0 }, new = { 0 }, input = { 0 };
+			char name[16];
+
+			make_version(from, &old);
+			make_version(to, &new);
+			must(buffer_add_le16(&input, (uint16_t)old.size) == 0);
+			must(buffer_add(&input, old.data, old.size) == 0);
+			must(buffer_add(&input, new.data, new.size) == 0);
+			snprintf(name, sizeof name, "%u-to-%u", from, to);
+			write_input("update", name, input.data, input.size);
+			buffer_release(&old);
+			buffer_release(&new);
+			buffer_release(&input);
+		}
+	}
+}
+
 static void
 make_roots(void)
 {
@@ -480,6 +558,7 @@ main(void)
 	make_frames();
 	make_good_pages();
 	make_bad_pages();
+	make_updates();
 	make_roots();
 	make_rows();
 	make_images();

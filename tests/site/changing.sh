@@ -50,6 +50,21 @@ wait $churn 2>/dev/null
 claim a_directory_that_changes_is_an_error ended 1 t/busy "changed while it was read"
 claim it_leaves_no_image both absent busy.pck ++ nothing_left .
 
+# At distribution points nothing is published.
+
+rm -rf t/busy
+need tool tree_make data t/moving "$size" 2
+in_background rewrite tool_process file_rewrite append t/moving
+despool fanout t dp1 dp2
+stop_background
+claim fanout_names_the_file ended 1 t/moving "changed while it was read"
+claim and_publishes_nothing both absent dp1/LOC00000/current dp1/LOC00000/1 ++ \
+	absent dp2/LOC00000/current dp2/LOC00000/1 ++ \
+	equal "$(find dp1/.despool/staging dp2/.despool/staging -mindepth 1)" ""
+rm t/moving
+despool fanout t dp1 dp2
+claim afterwards_it_publishes ended 0
+
 # The image itself, streamed into the source.
 
 rm -rf t/busy

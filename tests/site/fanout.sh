@@ -76,7 +76,7 @@ need cp -a s same
 despool fanout same dp1
 claim a_copy_with_other_inodes_is_read_and_found_equal both ended 0 "nothing changed" ++ \
 	untouched dp1/LOC00000 dp1
-rm -rf same
+scrub same
 
 # A new destination beside those that have it.
 

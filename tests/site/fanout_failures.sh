@@ -131,8 +131,20 @@ despool fanout s dangling --version 4
 claim a_dangling_link_is_no_destination both failed dangling ++ absent nowhere
 rm -rf dp3
 despool fanout s dp3 dp3 ./dp3/ --version 4
-claim the_same_destination_twice_does_no_harm published dp3 4 s
-claim the_same_destination_twice_is_not_success_and_failure test "$status" = 0 -o "$status" = 2
+claim the_same_destination_twice_is_wrong_usage both ended 2 dp3 ++ absent dp3/LOC00000/current
+
+# The retry command is fit for a shell, whatever the names.
+
+odd="it's \$HOME \"x\" ; exit 7 $(printf '\377')"
+echo file >"$odd"
+need cp -a s "s $odd"
+despool fanout "s $odd" "$odd" dp1 --version 5 --exclude "it's" --keep 3
+claim an_odd_name_fails_alone both ended 3 ++ published dp1 5 s
+rm "$odd"
+retry
+claim its_retry_is_quoted both ended 0 ++ published "$odd" 5 s
+despool fanout "s $odd" "$odd" --json
+claim its_json_is_json both ended 0 ++ tool json_lines out ++ tool json_lines out destination path_hex
 
 # Source and destination in each other.
 
@@ -158,6 +170,9 @@ claim but_it_is_one_for_another both ended 0 ++ published dp4 1 nest/inner
 
 # Damaged state: what cannot be trusted is made anew.
 
+need mkdir small
+need tool tree_make many small/many 15 2000 1
+echo 1 >small/file
 state_does_not_matter() {
 	for damage in 'rm -r .despool' 'rm -r .despool/state' 'rm .despool/*.manifest' \
 		'for f in .despool/*.manifest .despool/state/*; do echo junk >$f; done' \
@@ -168,7 +183,7 @@ state_does_not_matter() {
 		'rm -r LOC00000/2' 'mkdir -p .despool/staging/LOC00000/tree/x' \
 		'mkdir LOC00000/99 && echo x >LOC00000/99/x' 'rm -r LOC00000' 'echo >LOC00000/2/extra'; do
 		rm -rf dps t
-		cp -a s t
+		cp -a small t
 		need $DESPOOL fanout t dps -q
 		echo second >t/file
 		need $DESPOOL fanout t dps -q
@@ -244,7 +259,8 @@ claim alone_it_is_exit_75 only_one
 
 # kill -9 at any moment; the next run cleans up and completes.
 
-rm -rf s/huge v1 v2 kill1 kill2
+rm -rf s/huge s/large v1 v2 kill1 kill2
+need tool tree_make data s/large 2000000 1
 need cp -a s v1
 echo changed >s/file
 need tool tree_make data s/another 3000000 4

@@ -102,7 +102,7 @@ need cp -a t v
 echo other >v/one
 echo new >v/added
 rm v/nothing v/link
-chmod 600 v/dir
+chmod 700 v/dir
 need touch -d '@5' v/many
 ln -s two v/link
 need $DESPOOL pack v -o v.pck --version 2 -q

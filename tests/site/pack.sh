@@ -96,6 +96,12 @@ claim allow_empty_packs_it ended 0
 despool unpack void.pck void.out
 claim and_it_unpacks both ended 0 ++ same_tree void void.out
 
+need mkdir future
+if touch -d '@10413792000' future/file 2>err && [ "$(stat -c %Y future/file)" = 10413792000 ]; then
+	despool pack future -o future.pck
+	claim a_time_that_does_not_fit_is_an_error both ended 1 future/file "2261" ++ absent future.pck
+fi
+
 # --dry-run counts and writes nothing.
 
 snapshot t source

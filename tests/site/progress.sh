@@ -40,6 +40,19 @@ $DESPOOL pack s -o - --progress=json --json 2>json.err | slowly
 claim progress_in_json_has_phase_bytes_and_total tool json_lines json.err progress \
 	phase bytes total_bytes files
 claim every_line_of_it_is_json tool json_lines json.err
+
+# Where the total is known: the share, and how long it will take.
+
+need mkdir z
+need truncate -s "$(full 1500M 60M)" z/dense
+printf x | dd of=z/dense bs=1 seek=0 conv=notrunc 2>/dev/null
+need sh -c 'head -c "$(wc -c <z/dense)" /dev/zero >z/zeros; rm z/dense'
+need $DESPOOL pack z -o z.pck -q
+rm z/zeros
+$DESPOOL verify z.pck --progress=tty -j 1 2>tty.err
+claim a_known_total_gives_share_and_time_left \
+	grep -q 'verifying: .*% .* of .*, .* s left' tty.err
+
 if [ -n "${NIGHTLY-}" ]; then
 	slow_end=$(($(date +%s) + 13))
 	need tool tree_make data s/evenmore 30000000 3

@@ -41,6 +41,7 @@ ln t/first t/again
 ln t/first t/dir/below/elsewhere
 ln t/large t/zz-large
 ln t/nothing t/dir/nothing-as-well
+ln t/arrow t/dir/arrow-as-well
 
 need tool tree_make sparse t/sparse 200000000 0 100000000 199900000
 need tool tree_make sparse t/sparse-end 50000000
@@ -138,6 +139,8 @@ claim keeps_empty_directories both test -d u/empty ++ \
 claim keeps_hard_links both stat_is %h u/first 3 ++ \
 	test u/first -ef u/again ++ test u/first -ef u/dir/below/elsewhere ++ \
 	test u/large -ef u/zz-large ++ test u/nothing -ef u/dir/nothing-as-well
+claim keeps_hard_links_of_symbolic_links both test -L u/dir/arrow-as-well ++ \
+	equal "$(stat -c %i u/arrow)" "$(stat -c %i u/dir/arrow-as-well)"
 claim makes_no_links_of_its_own stat_is %h u/plain 1
 claim keeps_every_byte_of_a_large_file cmp t/large u/large
 claim keeps_holes both at_most "$(stat -c %b u/sparse)" 1000 ++ \

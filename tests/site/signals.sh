@@ -75,7 +75,7 @@ claim pack_killed_at_any_moment_leaves_all_or_nothing killed_pack
 
 killed_unpack() {
 	for moment in $(moments 2 "$tries" "$unpack_ms"); do
-		rm -rf k
+		scrub k
 		hit KILL "$moment" unpack whole.pck k -q
 		died 9 || return 1
 		[ ! -e k ] || same_tree t k || return 1
@@ -86,7 +86,7 @@ killed_unpack() {
 claim unpack_killed_at_any_moment_leaves_all_or_nothing killed_unpack
 
 killed_replace() {
-	rm -rf k
+	scrub k
 	need $DESPOOL unpack v2.pck k -q
 	for moment in $(moments 3 "$tries" "$unpack_ms"); do
 		hit KILL "$moment" unpack whole.pck k --replace -q
@@ -103,10 +103,11 @@ claim replace_killed_at_any_moment_leaves_old_or_new killed_replace
 interrupted() {
 	interrupted_signal=$1
 	interrupted_number=$2
-	for moment in $(moments "4$2" $((tries / 2)) "$unpack_ms"); do
-		rm -rf k k.pck
+	for moment in $(moments "4$2" "$(full $((tries / 2)) 3)" "$unpack_ms"); do
+		scrub k k.pck
 		hit "$interrupted_signal" "$moment" unpack whole.pck k -q
 		died "$interrupted_number" || return 1
+		[ "$status" = 0 ] || interruptions=$((interruptions + 1))
 		nothing_left . || return 1
 		[ ! -e k ] || same_tree t k || return 1
 		hit "$interrupted_signal" "$moment" pack t -o k.pck -q
@@ -115,9 +116,11 @@ interrupted() {
 		[ ! -e k.pck ] || cmp whole.pck k.pck || return 1
 	done
 }
+interruptions=0
 for signal in INT:2 TERM:15 HUP:1; do
 	claim "SIG${signal%:*}_leaves_nothing_behind" interrupted "${signal%:*}" "${signal#*:}"
 done
+claim a_signal_ends_what_is_under_way at_least "$interruptions" 1
 
 # A signal that is sure to come in the middle: nobody reads what is written.
 
@@ -145,7 +148,7 @@ claim SIGTERM_ends_a_pack_that_waits_for_its_reader interrupted_stream
 
 # What an interrupted command says to a program.
 
-rm -rf k
+scrub k
 in_the_middle=$(echo "$unpack_ms" | awk '{ printf "%.3f", $1 / 2000 }')
 hit INT "$in_the_middle" unpack whole.pck k --json
 if [ "$status" = 130 ]; then
@@ -155,7 +158,7 @@ fi
 
 # nohup and a shell's & tell a command to ignore signals: it does.
 
-rm -rf k
+scrub k
 timeout --foreground --preserve-status -s INT "$in_the_middle" \
 	sh -c "trap '' INT HUP; exec $DESPOOL unpack whole.pck k -q" 2>err
 claim ignored_signals_stay_ignored same_tree t k

@@ -5,6 +5,8 @@
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"
 
+move_to_memory
+
 need mkdir one two one/dir one/dir/below one/gone
 for file in a m z dir/below/file; do
 	echo version 1 >one/$file
@@ -13,6 +15,7 @@ for file in a m z dir/below/file; do
 done
 ln one/a one/dir/hard
 ln -s ../a one/dir/link
+ln one/dir/link one/zz-link
 need tool tree_make many one/many 300 3000 1
 need tool tree_make data one/large 3000000 1
 need tool tree_make many two/many 300 3000 2
@@ -104,11 +107,18 @@ claim a_missing_path_replaces_nothing both ended 4 no/such ++ untouched old old 
 
 # A reader sees one whole version or the other while they are swapped.
 
-need $DESPOOL unpack one.pck live -q
+need mkdir -p 1/dir/below 2/dir/below
+for file in a m z dir/below/file; do
+	echo version 1 >1/$file
+	echo version 2 >2/$file
+done
+need $DESPOOL pack 1 -o small1.pck -q
+need $DESPOOL pack 2 -o small2.pck -q
+need $DESPOOL unpack small1.pck live -q
 in_background watch tool_process tree_watch live a dir/below/file m z
-for i in $(seq "$(full 6 2)"); do
-	need $DESPOOL unpack two.pck live --replace -q
-	need $DESPOOL unpack one.pck live --replace -q
+for i in $(seq "$(full 80 10)"); do
+	need $DESPOOL unpack small2.pck live --replace -q
+	need $DESPOOL unpack small1.pck live --replace -q
 done
 stop_background
 tail -n 1 watch.said
@@ -138,6 +148,8 @@ despool unpack one.pck both a dir/hard
 claim both_names_selected_are_one_file both ended 0 ++ test both/a -ef both/dir/hard
 despool unpack one.pck link-only dir/link
 claim a_symbolic_link_alone equal "$(readlink link-only/dir/link)" ../a
+despool unpack one.pck link-2-only zz-link
+claim a_hard_link_of_a_symbolic_link_alone equal "$(readlink link-2-only/zz-link)" ../a
 despool unpack one.pck all ''
 claim an_empty_path_is_refused both ended 2 ++ absent all
 claim nothing_is_left_of_selections nothing_left .
@@ -153,7 +165,7 @@ claim a_dry_run_finds_the_conflict both ended 5 full ++ untouched full full
 despool unpack one.pck dry nope --dry-run
 claim a_dry_run_finds_the_missing_path ended 4 nope
 despool unpack two.pck live --replace --dry-run
-claim a_dry_run_replaces_nothing both ended 0 ++ same_tree one live
+claim a_dry_run_replaces_nothing both ended 0 ++ same_tree 1 live
 
 # Two at once into one place.
 

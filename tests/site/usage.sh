@@ -155,6 +155,18 @@ despool info "$(printf 'evil\033[2J\n')"
 claim names_in_messages_are_made_safe both ended 4 'evil\033[2J' ++ \
 	equal "$(tr -d '\n -~' <err)" ""
 
+# Standard streams that are closed: no file of ours takes their place.
+
+need mkdir big
+need tool tree_make data big/data 3000000 1
+need $DESPOOL pack big -o open.pck -q
+$DESPOOL pack big -o closed.pck >&- 2>&- <&-
+claim closed_streams_do_not_get_into_the_image cmp open.pck closed.pck
+$DESPOOL unpack open.pck closed >&- 2>&- <&-
+claim closed_streams_do_not_get_into_the_tree same_tree big closed
+$DESPOOL ls open.pck >&- 2>/dev/null
+claim listing_to_a_closed_stream_fails equal $? 1
+
 # A full standard output is not success.
 
 if [ -e /dev/full ]; then

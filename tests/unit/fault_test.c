@@ -16,14 +16,16 @@
 #include "core/tree/check.h"
 #include "core/tree/output.h"
 #include "core/tree/pack.h"
+#include "core/tree/remove.h"
 #include "core/tree/unpack.h"
 #include "core/tree/verify.h"
 #include "platform/pf_fault.h"
+#include "platform/pf_file.h"
 #include "tests/unit/sample_tree.h"
 #include "tests/unit/support.h"
 
 /* Calls of one run without a fault, for fault_step(). */
-enum { CALLS_ABOUT = 200 };
+enum { CALLS_ABOUT = 350 };
 
 /* `despool pack tree -o image` in short. */
 static int
@@ -225,9 +227,7 @@ unpack_is_whole_or_absent(void **state)
 	for (unsigned call = 1; fired; call += step) {
 		int err;
 
-		scratch_clear();
-		sample_tree_small("tree");
-		assert_int_equal(pack_to_output(false), 0);
+		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);
 		reports_clear();
 		pf_fault_set(call, DSP_EIO);
 		err = unpack_image(false);
@@ -269,9 +269,7 @@ unpack_that_replaces_is_the_old_or_the_new(void **state)
 	for (unsigned call = 1; fired; call += step) {
 		int err;
 
-		scratch_clear();
-		sample_tree_small("tree");
-		assert_int_equal(pack_to_output(false), 0);
+		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);
 		make_old();
 		reports_clear();
 		pf_fault_set(call, DSP_EIO);

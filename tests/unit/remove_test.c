@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,20 +129,56 @@ remove_takes_a_tree_of_any_depth(void **state)
 	assert_false(path_exists("deep"));
 }
 
-/* Their owner gets rid of directories without permission bits. */
+/*
+ * Packing and unpacking hold one descriptor a level; what they could make must
+ * not be beyond what can be removed again.
+ */
+static void
+remove_needs_one_descriptor_a_level(void **state)
+{
+	enum { DEPTH = 150 };
+	struct rlimit before, few;
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+	int err;
+
+	(void)state;
+	for (int i = 0; i < DEPTH; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(fd, "d", 0755), 0);
+		next = openat(fd, "d", O_RDONLY);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = open_fd_count() + DEPTH + 20;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	err = remove_tree(PF_CWD, "d", "d");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(err, 0);
+	assert_false(path_exists("d"));
+}
+
+/* Their owner gets rid of directories, whatever bits they lack. */
 static void
 remove_by_an_ordinary_user_needs_no_permission_bits(void **state)
 {
 	(void)state;
 	become_ordinary();
-	make_tree();
-	assert_int_equal(chmod("tree/a/b", 0), 0);
-	assert_int_equal(chmod("tree/a/empty", 0), 0);
-	assert_int_equal(chmod("tree/a", 0500), 0);
-	assert_int_equal(chmod("tree", 0), 0);
-	assert_int_equal(remove_tree(PF_CWD, "tree", "tree"), 0);
-	assert_false(path_exists("tree"));
-	assert_outside_is_whole();
+	for (unsigned mode = 0; mode < 8; mode++) {
+		make_tree();
+		assert_int_equal(chmod("tree/a/b", mode << 6), 0);
+		assert_int_equal(chmod("tree/a/empty", mode << 6), 0);
+		assert_int_equal(chmod("tree/a", mode << 6 | 0011), 0);
+		assert_int_equal(chmod("tree", mode << 6), 0);
+		assert_int_equal(remove_tree(PF_CWD, "tree", "tree"), 0);
+		assert_false(path_exists("tree"));
+		assert_outside_is_whole();
+		assert_int_equal(remove_tree(PF_CWD, "outside", "outside"), 0);
+	}
 }
 
 static void
@@ -208,6 +245,7 @@ main(void)
 		scratch_test(remove_of_what_is_absent_is_success),
 		scratch_test(remove_contents_keeps_the_directory),
 		scratch_test(remove_takes_a_tree_of_any_depth),
+		scratch_test(remove_needs_one_descriptor_a_level),
 		scratch_test(
 			remove_by_an_ordinary_user_needs_no_permission_bits),
 		scratch_test(

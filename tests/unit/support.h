@@ -89,10 +89,10 @@ void assert_golden(const char *name, const struct digest *digest);
 int64_t now_ms(void);
 
 /*
- * A run with the first call failing took run_ms, and all together there are
- * call_count: how far from one failing call to the next, so that the loop
- * ends within about 10 s?  1 on real machines; more where every instruction
- * is interpreted.
+ * A run took run_ms and makes call_count calls: how far from one failing call
+ * to the next, so that a loop over them, with a second run each time, ends
+ * within about 4 s?  1 on real machines and by night; more where every
+ * instruction is interpreted, or much is written.
  */
 unsigned fault_step(unsigned call_count, int64_t run_ms);
 

@@ -666,6 +666,33 @@ walk_large_file_s_digest_that_lies_is_corrupt(void **state)
 	assert_corrupt(m);
 }
 
+/* What verify_image() says of an image whose manifest a walk passes. */
+static int
+verify_result(struct maker *maker)
+{
+	struct buffer file = { 0 };
+	struct image *image;
+	int fd = temp_fd();
+	int err;
+
+	end_page(maker);
+	wrap_make(&maker->wrap, &file);
+	assert_int_equal(pwrite(fd, file.data, file.size, 0),
+			 (ssize_t)file.size);
+	assert_int_equal(image_open_fd(fd, "hostile", &image), 0);
+	assert_int_equal(walk_through(image), 0);
+	reports_clear();
+	err = verify_image(
+		&(struct verify_params){ .image = image, .worker_count = 2 });
+	assert_int_equal(reports_errors(), err < 0);
+	image_close(image);
+	buffer_release(&file);
+	for (uint32_t i = 0; i < WRAP_PAGES_MAX; i++)
+		buffer_release(&maker->pages[i]);
+	page_builder_free(maker->builder);
+	return err;
+}
+
 /*
  * Equal digests mean equal data (record.h): an update keeps a file whose
  * digest did not change.  Only a reader of the data can find this lie.
@@ -675,9 +702,6 @@ verify_finds_a_small_file_s_digest_that_lies(void **state)
 {
 	struct maker m = new_maker();
 	struct record record = sample_record(RECORD_FILE, "a");
-	struct buffer file = { 0 };
-	struct image *image;
-	int fd = temp_fd();
 
 	(void)state;
 	record.size = record.data_size = 40;
@@ -685,18 +709,45 @@ verify_finds_a_small_file_s_digest_that_lies(void **state)
 	add_dir(&m, "");
 	add(&m, &record);
 	add_block(&m, 40);
-	end_page(&m);
-	wrap_make(&m.wrap, &file);
-	assert_int_equal(pwrite(fd, file.data, file.size, 0),
-			 (ssize_t)file.size);
-	assert_int_equal(image_open_fd(fd, "hostile", &image), 0);
-	assert_int_equal(verify_image(&(struct verify_params){
-				 .image = image, .worker_count = 1 }),
-			 DSP_ECORRUPT);
-	image_close(image);
-	buffer_release(&file);
-	buffer_release(&m.pages[0]);
-	page_builder_free(m.builder);
+	assert_int_equal(verify_result(&m), DSP_ECORRUPT);
+}
+
+/* A walk keeps no list of paths: what a hard link leads to is looked up. */
+static void
+verify_finds_a_hard_link_to_no_file(void **state)
+{
+	static const struct {
+		const char *target;
+		int err;
+	} cases[] = {
+		{ "a", 0 },
+		{ "d/a", 0 },
+		{ "l", 0 },
+		{ "d", DSP_ECORRUPT },
+		{ "b", DSP_ECORRUPT },
+		{ "aa", DSP_ECORRUPT },
+		{ "d/b", DSP_ECORRUPT },
+		{ "l/a", DSP_ECORRUPT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct maker m = new_maker();
+		char path[] = "m0";
+
+		add_dir(&m, "");
+		add_file(&m, "a", 0);
+		add_dir(&m, "d");
+		add_file(&m, "d/a", 0);
+		add_link(&m, RECORD_SYMLINK, "l", "nowhere");
+		/* Good ones around it, some to the same file. */
+		for (; path[1] < '5'; path[1]++)
+			add_link(&m, RECORD_HARDLINK, path, "a");
+		add_link(&m, RECORD_HARDLINK, path, cases[i].target);
+		for (path[1]++; path[1] <= '9'; path[1]++)
+			add_link(&m, RECORD_HARDLINK, path, "d/a");
+		assert_int_equal(verify_result(&m), cases[i].err);
+	}
 }
 
 /* What the root says of the counts, one after the other. */
@@ -874,6 +925,7 @@ main(void)
 			walk_large_file_that_is_not_its_blocks_is_corrupt),
 		cmocka_unit_test(walk_large_file_s_digest_that_lies_is_corrupt),
 		cmocka_unit_test(verify_finds_a_small_file_s_digest_that_lies),
+		cmocka_unit_test(verify_finds_a_hard_link_to_no_file),
 		cmocka_unit_test(walk_counts_that_lie_are_corrupt),
 		cmocka_unit_test(walk_of_pages_with_any_byte_changed_ends),
 		cmocka_unit_test(walk_keeps_track_of_any_depth),

@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MEMORY_RUNS_H
+#define MEMORY_RUNS_H
 
 /*
- * pack, verify, unpack and check under every single failure to get memory, in
- * the files included here: allocation 1 fails, then 2 ... until none does.
+ * memory_runs - pack, verify, unpack and check under every single failure to
+ * get memory: allocation 1 fails, then 2 ... until none does.
+ *
  * The command fails, with ENOMEM; nothing is half-written, left open or leaked
- * (the run with AddressSanitizer tells), and nothing crashes.
+ * (the run with AddressSanitizer tells), and nothing crashes.  Which source
+ * files' allocations fail is for whoever includes this: behind
+ * failing_memory.h and those files.
  */
-#include <assert.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "tests/unit/support.h"
-#include "tests/unit/failing_memory.h"
-/* Here, so that their allocations can fail. */
-#include "core/base/arena.c"
-#include "core/base/buffer.c"
-#include "core/image/page_build.c"
-#include "core/image/walk.c"
-#include "core/tree/flow.c"
-#include "core/tree/names.c"
-#include "core/tree/scan.c"
 
 #include "core/tree/check.h"
 #include "core/tree/output.h"
 #include "core/tree/pack.h"
+#include "core/tree/remove.h"
 #include "core/tree/unpack.h"
 #include "core/tree/verify.h"
+#include "platform/pf_file.h"
 #include "tests/unit/sample_tree.h"
+#include "tests/unit/support.h"
 
 /* Allocations of one run, for fault_step(). */
 enum { CALLS_ABOUT = 300 };
@@ -127,16 +119,20 @@ run_until_none_fails(int (*run)(void), unsigned entries_failed,
 	for (unsigned call = 1; fired; call += step) {
 		int err;
 
-		scratch_clear();
-		sample_tree_small("tree");
-		if (run != run_pack)
-			assert_int_equal(run_pack(), 0);
+		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);
+		if (run == run_pack)
+			assert_int_equal(remove_tree(PF_CWD, "image", "image"),
+					 0);
 		reports_clear();
 		memory_fault_set(call);
 		err = run();
 		fired = memory_fault_clear();
-		assert_int_equal(err, fired ? DSP_ENOMEM : 0);
 		assert_int_equal(reports_errors() > 0, fired);
+
+		/* Done, but staging could not be removed: the next run will. */
+		if (err == 0 && fired && reports_has("removing"))
+			continue;
+		assert_int_equal(err, fired ? DSP_ENOMEM : 0);
 		assert_int_equal(dir_count("."),
 				 err < 0 ? entries_failed : entries_run);
 		assert_int_equal(open_fd_count(), fds);
@@ -180,8 +176,8 @@ check_out_of_memory_is_no_verdict(void **state)
 	run_until_none_fails(run_check, 2, 2);
 }
 
-int
-main(void)
+static int
+run_memory_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(pack_out_of_memory_leaves_nothing),
@@ -192,3 +188,5 @@ main(void)
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
+
+#endif
