@@ -371,6 +371,7 @@ cat_file(struct cat *cat)
 			     .thread_count = 1,
 			     .begin = cat_begin };
 	struct lane *lanes = &lane;
+	const char *asked = cat->path;
 	int err = cat_resolve(cat, &target);
 
 	if (err < 0)
@@ -387,7 +388,8 @@ cat_file(struct cat *cat)
 		err = lane.err;
 	image_source_free(source);
 	if (err == 0 && !cat->is_found) /* a hard link to a symbolic link */
-		err = report_error(DSP_EINVAL, cat->path, "is not a file");
+		err = report_error(DSP_EINVAL, asked,
+				   "is a further name of a symlink, not a file");
 	free(target);
 	return err;
 }
