@@ -43,7 +43,7 @@ for offset in 0 4 8 12 16 20 24 28 32 36; do
 		need tool image_patch t.pck lie.pck page:$offset:4:$value
 		refused "page_count_${offset}_as_$value" lie.pck
 	done
-	[ -n "$FULL" ] || [ $offset -lt 8 ] || break
+	[ -n "$FULL" ] || break
 done
 for lie in 24:4:0 28:4:2 28:4:0 28:4:0xffffffff 32:4:0 36:4:0xffffffff 40:4:0xffffffff \
 	44:4:1 48:8:1 56:8:1000 56:8:0xffffffffffffffff 64:8:0 72:8:5 80:8:1 88:8:0 \
@@ -51,16 +51,18 @@ for lie in 24:4:0 28:4:2 28:4:0 28:4:0xffffffff 32:4:0 36:4:0xffffffff 40:4:0xff
 	156:4:0 156:4:0xffffffff 156:4:3 16:1:0x2e 12:4:0 12:4:23 10:1:0; do
 	need tool image_patch t.pck lie.pck root:$lie
 	refused "root_$(echo $lie | tr : _)" lie.pck
-	[ -n "$FULL" ] || [ "$lie" != 44:4:1 ] || break
+	[ -n "$FULL" ] || [ "$lie" != 28:4:0 ] || break
 done
 for lie in 8:8:0 8:8:0xffffffffffffffff 16:8:0 16:8:0xfffffffffffffff0 24:4:0 \
 	24:4:0xffffffff 28:4:1 32:8:1; do
 	need tool image_patch t.pck lie.pck trailer:$lie
 	refused "trailer_$(echo $lie | tr : _)" lie.pck
+	[ -n "$FULL" ] || break
 done
 for lie in 0:8:0 0:8:0xffffffffffffffff 0:8:32 8:4:0 8:4:0xffffffff 8:4:1; do
 	need tool image_patch t.pck lie.pck directory:$lie
 	refused "directory_$(echo $lie | tr : _)" lie.pck
+	[ -n "$FULL" ] || break
 done
 for lie in 0:4:0 0:4:0xffffffff 0:4:0x7fffffff 0:4:0x80000010; do
 	need tool image_patch t.pck lie.pck table:$lie
@@ -81,12 +83,19 @@ refused a_frame_bomb bomb.pck
 need tool image_patch t.pck bomb.pck page-bomb
 refused a_page_bomb bomb.pck
 
+# Where everything is run, all of them; else every third, since what judges
+# them is the same code everywhere.
+
+hostile_count=0
+
 # hostile NAME RECORD... - an image that says this is found by verify, and
 # neither unpack nor fanout writes a byte outside, or anything at all.
 
 hostile() {
 	hostile_name=$1
 	shift
+	hostile_count=$((hostile_count + 1))
+	[ -n "$FULL" ] || [ $((hostile_count % 3)) -eq 0 ] || return 0
 	need tool image_make evil.pck "$@"
 	refused "$hostile_name" evil.pck
 	[ -n "$FULL" ] || return 0
@@ -149,7 +158,7 @@ despool unpack twins.pck twins
 claim a_hard_link_to_a_link_does_not_follow_it both ended 0 ++ test -L twins/a ++ test -L twins/b ++ \
 	equal "$(stat -c %i twins/a)" "$(stat -c %i twins/b)" ++ untouched outside outside
 despool cat twins.pck b
-claim nor_does_cat both ended 2 b ++ equal "$(wc -c <out)" 0
+claim nor_does_cat both ended 2 ++ equal "$(wc -c <out)" 0
 need tool image_make names.pck d= u=1=../../etc f=a=x "u=2=$(printf 'a:b\nroot')" f=b=x
 despool unpack names.pck names
 claim names_of_owners_are_only_looked_up ended 0

@@ -62,7 +62,7 @@ calm() {
 swaps_of() {
 	sed -n 's/^swaps //p' swap.said
 }
-tries=$(full 25 4)
+tries=$(full 12 4)
 [ -z "${NIGHTLY-}" ] || tries=200
 
 in_background swap tool_process dir_swap .u.despool "$SCRATCH/outside"
@@ -88,7 +88,7 @@ need mkdir w w/x
 for i in $(seq 0 "$(full 7 23)" $((count - 1))); do echo x >w/x/n$i/file-1; done
 need $DESPOOL pack w -o w.pck -q
 instant() {
-	for _ in $(seq "$(full 6 2)"); do
+	for _ in $(seq "$(full 4 2)"); do
 		rm -rf v .v.despool
 		in_background swap tool_process dir_swap .v.despool/tree/x "$SCRATCH/outside" n "$count"
 		despool unpack w.pck v

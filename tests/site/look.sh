@@ -120,3 +120,30 @@ despool diff t.pck same.pck
 claim another_version_of_the_same_tree_is_no_difference both ended 0 ++ equal "$(cat out)" ""
 despool diff t.pck nowhere.pck
 claim diff_needs_both ended 4 nowhere.pck
+
+# A manifest, as a distribution point keeps one, is an image without its data.
+
+need $DESPOOL fanout t dp -q
+manifest=dp/.despool/LOC00000.1.manifest
+despool info $manifest --json
+claim info_knows_a_manifest both ended 0 ++ field_is image kind manifest
+despool ls $manifest
+cp out manifest.list
+despool ls t.pck
+claim ls_of_a_manifest_is_that_of_the_image cmp out manifest.list
+despool diff t.pck $manifest
+claim diff_takes_a_manifest both ended 0 ++ equal "$(cat out)" ""
+despool verify $manifest t
+claim verify_of_a_tree_takes_a_manifest ended 0
+despool verify $manifest
+claim a_manifest_alone_is_no_whole_image ended 8 "without blocks"
+despool unpack $manifest unpacked
+claim a_manifest_cannot_be_unpacked both ended 8 $manifest ++ absent unpacked ++ nothing_left .
+despool unpack $manifest unpacked --dry-run
+claim a_dry_run_says_so_too ended 8 $manifest
+despool cat $manifest one
+claim no_file_can_be_had_from_it both ended 8 $manifest ++ equal "$(cat out)" ""
+despool fanout $manifest dp2
+claim it_cannot_be_published both ended 8 $manifest ++ absent dp2/LOC00000
+despool pack t -o x.pck --base $manifest
+claim as_a_base_it_does_no_harm both ended 0 ++ cmp t.pck x.pck

@@ -15,9 +15,9 @@ printf 'plain\n' >t/plain
 printf 'x%.0s' 1 2 3 4 5 6 7 8 >t/dir/below/small
 need tool tree_make data t/large 5300000 1
 need tool tree_make odd t/odd
-need tool tree_make many t/many "$(full 400 150)" 9000 2
+need tool tree_make many t/many "$(full 300 100)" 9000 2
 need tool tree_make deep t/deep 45 200
-need tool tree_make deep t/levels "$(full 800 200)" 2
+need tool tree_make deep t/levels "$(full 500 150)" 2
 
 for mode in 0000 0400 0644 0755 1644 2755 4755 6711 7777; do
 	echo "$mode" >t/dir/mode.$mode

@@ -7,8 +7,8 @@
 . "$TOP/tests/lib.sh"
 
 need mkdir t t/dir t/empty
-need tool tree_make many t/many "$(full 1500 500)" 6000 1
-need tool tree_make data t/large "$(full 12000000 5000000)" 1
+need tool tree_make many t/many "$(full 800 300)" 6000 1
+need tool tree_make data t/large "$(full 8000000 4000000)" 1
 need tool tree_make data t/average 1048576 2
 need tool tree_make data t/just-below 1048575 3
 need tool tree_make sparse t/sparse 8000000 0 4000000
@@ -20,7 +20,7 @@ setfattr -n user.a -v 1 t/one 2>/dev/null
 head -c 4000000 /dev/zero | tr '\0' z >t/compresses
 
 need $DESPOOL pack t -o 1.pck -j 1 -q
-for jobs in 2 4 8; do
+for jobs in $(full '2 4 8' 4); do
 	need $DESPOOL pack t -o $jobs.pck -j $jobs -q
 	claim "with_${jobs}_jobs_the_image_is_the_same" cmp 1.pck $jobs.pck
 done

@@ -244,8 +244,7 @@ fanout_under_any_failing_call_leaves_one_complete_version(void **state)
 {
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	int64_t start;
-	unsigned step;
+	int64_t start = now_ms();
 
 	(void)state;
 	copy_small("tree");
@@ -253,12 +252,10 @@ fanout_under_any_failing_call_leaves_one_complete_version(void **state)
 	copy_small("tree");
 	make_second_version();
 	assert_int_equal(rename("tree", "second"), 0);
-	start = now_ms();
 	assert_int_equal(rename("first", "tree"), 0);
 	assert_int_equal(publish(2, false), 0);
 	assert_int_equal(rename("tree", "first"), 0);
-	step = fault_step(1000, now_ms() - start);
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		assert_int_equal(rename("second", "tree"), 0);
@@ -290,15 +287,12 @@ fanout_refresh_under_any_failing_call_keeps_the_version_whole(void **state)
 {
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	int64_t start;
-	unsigned step;
+	int64_t start = now_ms();
 
 	(void)state;
 	copy_small("tree");
-	start = now_ms();
 	assert_int_equal(publish(1, false), 0);
-	step = fault_step(500, now_ms() - start);
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		pf_fault_set(call, DSP_EIO);

@@ -24,9 +24,6 @@
 #include "tests/unit/sample_tree.h"
 #include "tests/unit/support.h"
 
-/* Calls of one run without a fault, for fault_step(). */
-enum { CALLS_ABOUT = 350 };
-
 /* `despool pack tree -o image` in short. */
 static int
 pack_to_output(bool replace)
@@ -111,28 +108,16 @@ check(const char *tree, unsigned *ret_count)
 	return err;
 }
 
-/* Where the first run's time goes: the distance between failing calls. */
-static unsigned
-step_of(int (*run)(bool replace))
-{
-	int64_t start = now_ms();
-
-	assert_int_equal(run(false), 0);
-	return fault_step(CALLS_ABOUT, now_ms() - start);
-}
-
 static void
 pack_is_whole_or_absent(void **state)
 {
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	unsigned step;
+	int64_t start = now_ms();
 
 	(void)state;
 	sample_tree_small("tree");
-	step = step_of(pack_to_output);
-	unlink("image");
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		reports_clear();
@@ -217,14 +202,12 @@ unpack_is_whole_or_absent(void **state)
 {
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	unsigned step;
+	int64_t start = now_ms();
 
 	(void)state;
 	sample_tree_small("tree");
 	assert_int_equal(pack_to_output(false), 0);
-	step = step_of(unpack_image);
-	assert_same_trees("tree", "out");
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);
@@ -260,13 +243,12 @@ unpack_that_replaces_is_the_old_or_the_new(void **state)
 {
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	unsigned step;
+	int64_t start = now_ms();
 
 	(void)state;
 	sample_tree_small("tree");
 	assert_int_equal(pack_to_output(false), 0);
-	step = step_of(unpack_image);
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);

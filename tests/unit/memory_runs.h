@@ -22,9 +22,6 @@
 #include "tests/unit/sample_tree.h"
 #include "tests/unit/support.h"
 
-/* Allocations of one run, for fault_step(). */
-enum { CALLS_ABOUT = 300 };
-
 static int
 run_pack(void)
 {
@@ -112,11 +109,9 @@ run_until_none_fails(int (*run)(void), unsigned entries_failed,
 	int64_t start = now_ms();
 	unsigned fds = open_fd_count();
 	bool fired = true;
-	unsigned step;
 
 	assert_int_equal(run(), 0);
-	step = fault_step(CALLS_ABOUT, now_ms() - start);
-	for (unsigned call = 1; fired; call += step) {
+	for (unsigned call = 1; fired; call = fault_next(call, start)) {
 		int err;
 
 		assert_int_equal(remove_tree(PF_CWD, "out", "out"), 0);

@@ -85,15 +85,12 @@ const char *source_path(const char *path);
 struct digest;
 void assert_golden(const char *name, const struct digest *digest);
 
-/* Milliseconds for fault loops on slow targets. */
-int64_t now_ms(void);
-
 /*
- * A run took run_ms and makes call_count calls: how far from one failing call
- * to the next, so that a loop over them, with a second run each time, ends
- * within about 4 s?  1 on real machines and by night; more where every
- * instruction is interpreted, or much is written.
+ * The call to fail behind `call`, in a loop over all of them that began at
+ * start_ms: the next one for 2 s, and by night; then further and further away,
+ * so that loops end soon where every instruction is interpreted.
  */
-unsigned fault_step(unsigned call_count, int64_t run_ms);
+int64_t now_ms(void);
+unsigned fault_next(unsigned call, int64_t start_ms);
 
 #endif
