@@ -630,8 +630,12 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	};
 	struct owners *owners = NULL;
 	struct unpack_result result = { 0 };
-	int err = prepare(&unpack);
+	int err;
 
+	if (image_kind(params->image) != IMAGE_WITH_BLOCKS)
+		return report_error(DSP_EFORMAT, image_name(params->image),
+				    "a manifest without blocks");
+	err = prepare(&unpack);
 	if (err == 0 && params->dry_run) {
 		err = count_tree(&unpack, &result);
 		if (err == 0)
