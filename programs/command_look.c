@@ -388,8 +388,9 @@ cat_file(struct cat *cat)
 		err = lane.err;
 	image_source_free(source);
 	if (err == 0 && !cat->is_found) /* a hard link to a symbolic link */
-		err = report_error(DSP_EINVAL, asked,
-				   "is a further name of a symlink, not a file");
+		err = report_error(
+			DSP_EINVAL, asked,
+			"is a further name of a symlink, not a file");
 	free(target);
 	return err;
 }
