@@ -15,7 +15,7 @@ published() {
 	equal "$(readlink "$1/LOC00000/current")" "$2" && same_tree "$3" "$1/LOC00000/current/."
 }
 
-for kind in xfs btrfs; do
+for kind in $(full 'xfs btrfs' xfs); do
 	truncate -s 1G $kind.img
 	if ! command -v mkfs.$kind >/dev/null || ! mkfs.$kind -q $kind.img >/dev/null 2>err ||
 		! mounted $kind -o loop $kind.img 2>/dev/null; then
