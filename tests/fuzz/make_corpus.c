@@ -377,9 +377,13 @@ make_version(unsigned version, struct buffer *ret_raw)
 	struct maker m = new_maker();
 	struct record record = plain(RECORD_DIR, "m");
 
-	add(&m, RECORD_DIR, "");
+	if (version == 4)
+		add_attributes(&m, "");
+	else
+		add(&m, RECORD_DIR, "");
 	switch (version) {
 	case 0:
+	case 4: /* the same, but for the top's attributes */
 		add(&m, RECORD_DIR, "a");
 		add_file(&m, "a/x", 40);
 		add_file(&m, "a/y", 60);
@@ -429,8 +433,8 @@ make_version(unsigned version, struct buffer *ret_raw)
 static void
 make_updates(void)
 {
-	for (unsigned from = 0; from < 4; from++) {
-		for (unsigned to = 0; to < 4; to++) {
+	for (unsigned from = 0; from < 5; from++) {
+		for (unsigned to = 0; to < 5; to++) {
 			struct buffer old = { 0 }, new = { 0 }, input = { 0 };
 			char name[16];
 

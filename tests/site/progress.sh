@@ -48,7 +48,13 @@ if [ -n "$FULL" ]; then
 	head -c 800M /dev/zero >z/zeros
 	need $DESPOOL pack z -o z.pck -q
 	rm z/zeros
-	$DESPOOL verify z.pck --progress=tty -j 1 2>tty.err
+	$DESPOOL verify z.pck --progress=tty -j 1 2>tty.err &
+	pid=$!
+	sleep 0.04 # stopped for a moment, so that it takes long enough
+	kill -STOP $pid
+	sleep 0.4
+	kill -CONT $pid
+	wait $pid
 	claim a_known_total_gives_share_and_time_left \
 		grep -q 'verifying: .*% .* of .*, .* s left' tty.err
 fi

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "core/base/err.h"
@@ -141,6 +142,33 @@ fanout_of_hard_links_gives_the_tree_of_the_source(void **state)
 {
 	(void)state;
 	publish_many(true, 3);
+}
+
+/* Of the top, of a directory, of a file: set, changed, taken away. */
+static void
+fanout_of_changed_attributes_gives_the_tree_of_the_source(void **state)
+{
+	static const char *const paths[] = { "tree", "tree/lib", "tree/lib/a",
+					     "tree/bin/file84",
+					     "tree/large181" };
+
+	(void)state;
+	make_source(false);
+	for (unsigned round = 0; round < 5; round++) {
+		for (size_t i = 0; i < 5; i++) {
+			const char *value = round % 2 == 0 ? "one" : "two";
+
+			/* A file system without has nothing to lose. */
+			if ((round + i) % 3 != 0)
+				(void)setxattr(paths[i], "user.v", value, 3, 0);
+			else
+				(void)removexattr(paths[i], "user.v");
+		}
+		change_file("tree/bin/file24", round % 2 == 0 ? "x" : "y");
+		assert_int_equal(publish(1, false), 0);
+		assert_int_equal(dests[0].state, FANOUT_PUBLISHED);
+		assert_same_trees("tree", "dp0" CURRENT);
+	}
 }
 
 static void
@@ -314,6 +342,8 @@ main(void)
 		scratch_test(
 			fanout_over_older_versions_gives_the_tree_of_the_source),
 		scratch_test(fanout_of_hard_links_gives_the_tree_of_the_source),
+		scratch_test(
+			fanout_of_changed_attributes_gives_the_tree_of_the_source),
 		scratch_test(fanout_of_what_is_published_changes_nothing),
 		scratch_test(
 			fanout_over_a_tree_somebody_changed_gives_the_tree_of_the_source),
