@@ -5,4 +5,4 @@
 include targets/x86_64.mk
 SANITIZE = -fsanitize=thread -fno-omit-frame-pointer -Wno-maybe-uninitialized
 RUN	:= $(shell setarch -R true 2>/dev/null && echo setarch -R)
-export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0

@@ -135,19 +135,17 @@ static void
 compare(const struct record *old, const struct record *new,
 	bool is_digest_known, struct old_view *view)
 {
-	bool is_same = old->type == new->type &&
-		       old->xattrs_size ==
-			       new->xattrs_size &&memcmp(old->xattrs,
-							 new->xattrs,
-							 new->xattrs_size) == 0;
+	bool has_same_xattrs =
+		old->xattrs_size == new->xattrs_size &&
+		memcmp(old->xattrs, new->xattrs, new->xattrs_size) == 0;
 
 	view->what = OLD_OTHER;
 	if (old->type == RECORD_DIR && new->type == RECORD_DIR) {
-		/* Attributes that must go cannot be told apart from others'. */
-		view->what = is_same ? OLD_SAME : OLD_OTHER;
+		view->what = OLD_SAME;
 		return;
 	}
-	if (!is_same || new->type == RECORD_HARDLINK)
+	if (old->type != new->type || !has_same_xattrs ||
+	    new->type == RECORD_HARDLINK)
 		return;
 	if (new->type == RECORD_SYMLINK) {
 		if (old->target_size == new->target_size &&

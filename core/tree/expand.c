@@ -139,12 +139,10 @@ open_node(int dir, const char *name, bool is_old, const struct record *record,
 	/*
 	 * What is made in it gets no access list that nobody packed: not from
 	 * the directory above the top, and not from a kept directory's own
-	 * default list, which comes back with its other attributes.
+	 * default list.  That one gets the attributes of the new version.
 	 */
 	if (err == 0 && (is_old || parent == NULL))
-		err = pf_xattr_remove(dir, name, "system.posix_acl_default");
-	if (err == 0 && !is_old && parent == NULL)
-		err = pf_xattr_remove(dir, name, "system.posix_acl_access");
+		err = expand_clear_attributes(dir, name);
 	if (err < 0) {
 		free_node(node);
 		return err;
@@ -813,9 +811,9 @@ finish(struct lane_thread *thread, const struct slot *slot)
 {
 	struct expand *expand = thread->lane->context;
 	struct expand_scratch *scratch = thread->scratch;
-	int err = 0;
+	int err = atomic_load(&expand->err); /* another thread's */
 
-	if (slot->part_offset == 0)
+	if (err == 0 && slot->part_offset == 0)
 		err = finish_small(thread, slot);
 	if (scratch->large != NULL) {
 		struct large *large = scratch->large;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -15,6 +16,26 @@ is_privileged(const char *attribute)
 {
 	return strncmp(attribute, "security.", 9) == 0 ||
 	       strncmp(attribute, "trusted.", 8) == 0;
+}
+
+int
+expand_clear_attributes(int dir, const char *name)
+{
+	char *list = malloc(PF_XATTR_SIZE_MAX);
+	size_t size = 0;
+	int err = list == NULL ? DSP_ENOMEM
+			       : pf_xattr_list(dir, name, list,
+					       PF_XATTR_SIZE_MAX, &size);
+
+	for (size_t at = 0; err == 0 && at < size; at += strlen(list + at) + 1) {
+		err = pf_xattr_remove(dir, name, list + at);
+
+		/* The system's own labels stay. */
+		if (err == DSP_EACCES || err == DSP_EUNSUPPORTED)
+			err = 0;
+	}
+	free(list);
+	return err;
 }
 
 static int

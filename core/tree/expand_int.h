@@ -96,6 +96,9 @@ int expand_fail(struct expand *expand, int err, const struct record *record,
 /* With which bits a file is made; expand_set_attributes() sets the rest. */
 unsigned expand_first_mode(const struct record *record);
 
+/* Take away what attributes name in dir has, but those of the system. */
+int expand_clear_attributes(int dir, const char *name);
+
 /*
  * Give the object at name in node, which fd is open on unless it is a
  * symbolic link, what the record says besides its data; *ret_stat is what it

@@ -226,7 +226,7 @@ serve(struct lane_thread *thread, struct slot *slot)
 	err = lane->begin(thread, slot);
 	pf_lock(flow->lock);
 	lane->is_beginning = false;
-	if (err == 0 && lane->err == 0 && lane->finish != NULL) {
+	if (err == 0 && lane->finish != NULL) {
 		if (lane->thread_count > 1)
 			pf_signal(flow->ready);
 		pf_unlock(flow->lock);

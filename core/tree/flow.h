@@ -110,7 +110,10 @@ struct lane {
 
 	/* In order, one at a time: what later slots build on. */
 	int (*begin)(struct lane_thread *thread, const struct slot *slot);
-	/* The rest, at the same time as other slots of this lane; may be NULL. */
+	/*
+	 * The rest, at the same time as other slots of this lane; may be NULL.
+	 * Called after each begin that returned 0.
+	 */
 	int (*finish)(struct lane_thread *thread, const struct slot *slot);
 	/* When a thread ends: free its scratch; may be NULL. */
 	void (*end_thread)(struct lane_thread *thread);
