@@ -27,7 +27,8 @@ expand_clear_attributes(int dir, const char *name)
 			       : pf_xattr_list(dir, name, list,
 					       PF_XATTR_SIZE_MAX, &size);
 
-	for (size_t at = 0; err == 0 && at < size; at += strlen(list + at) + 1) {
+	for (size_t at = 0; err == 0 && at < size;
+	     at += strlen(list + at) + 1) {
 		err = pf_xattr_remove(dir, name, list + at);
 
 		/* The system's own labels stay. */
