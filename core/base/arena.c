@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE = 32 * 1024, ALIGNMENT = alignof(max_align_t) };
+/* Each chunk is twice the one before, for few pieces or many. */
+enum {
+	CHUNK_MIN = 1024,
+	CHUNK_MAX = 32 * 1024,
+	ALIGNMENT = alignof(max_align_t)
+};
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -18,9 +23,16 @@ struct arena_chunk {
 static struct arena_chunk *
 add_chunk(struct arena *arena, size_t size)
 {
-	size_t capacity = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-	struct arena_chunk *chunk = malloc(sizeof *chunk + capacity);
+	size_t capacity = CHUNK_MIN;
+	struct arena_chunk *chunk;
 
+	if (arena->current != NULL)
+		capacity = arena->current->capacity * 2;
+	if (capacity > CHUNK_MAX)
+		capacity = CHUNK_MAX;
+	if (capacity < size)
+		capacity = size;
+	chunk = malloc(sizeof *chunk + capacity);
 	if (chunk == NULL)
 		return NULL;
 	chunk->used = 0;

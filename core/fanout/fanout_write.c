@@ -432,6 +432,8 @@ run_round(struct fanout *fanout)
 	} else if (err == 0) {
 		err = open_tree(fanout, &round);
 	}
+	flow.lane_works = round.lane_count == 1 && params->worker_count > 1 &&
+			  round.lanes[0]->thread_count == params->worker_count;
 	if (err == 0)
 		err = flow_run(&flow, round.lanes, round.lane_count);
 	if (err == 0 && !fanout->is_image)

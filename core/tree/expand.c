@@ -529,7 +529,17 @@ begin(struct lane_thread *thread, const struct slot *slot)
 
 		atomic_fetch_add(&large->refs, 1);
 		scratch->large = large;
-		if (slot->part_offset + slot->raw_size == record->data_size) {
+
+		/*
+		 * Here, and not in finish: the system lets one thread at a time
+		 * write to a file, and the others have better to do than wait.
+		 */
+		if (!large->is_clone)
+			err = expand_write(expand, large->fd, record,
+					   slot->part_offset, slot->raw,
+					   slot->raw_size);
+		if (err == 0 &&
+		    slot->part_offset + slot->raw_size == record->data_size) {
 			expand->large = NULL;
 			err = leave_large(expand, large, slot);
 		}
@@ -816,15 +826,10 @@ finish(struct lane_thread *thread, const struct slot *slot)
 	if (err == 0 && slot->part_offset == 0)
 		err = finish_small(thread, slot);
 	if (scratch->large != NULL) {
-		struct large *large = scratch->large;
 		int large_err;
 
-		if (err == 0 && !large->is_clone)
-			err = expand_write(expand, large->fd, &large->record,
-					   slot->part_offset, slot->raw,
-					   slot->raw_size);
 		note(expand, err);
-		large_err = leave_large(expand, large, slot);
+		large_err = leave_large(expand, scratch->large, slot);
 		if (err == 0)
 			err = large_err;
 	}

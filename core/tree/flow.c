@@ -40,15 +40,21 @@ struct flow {
 	size_t lane_count;
 
 	struct pf_lock *lock;
+
+	/* The same one when a lane does all that takes waiting for. */
 	struct pf_condition *filled; /* workers wait: there is work */
 	struct pf_condition *ready;  /* lanes wait: there is a slot to take */
 	struct pf_condition *freed;  /* the filler waits: a lane moved on */
+
+	struct pf_condition *ended; /* flow_run() waits: a thread is through */
 	struct slot **slots;
 	size_t slot_count; /* grows by one for each lane set aside */
 	size_t slot_capacity;
 	uint64_t next_number; /* of the slot to be filled */
-	bool is_filled;	      /* no more slots will come */
-	bool is_stopping;     /* give everything up */
+	unsigned in_source;   /* threads inside fill or work */
+	bool is_filling;
+	bool is_filled;	  /* no more slots will come */
+	bool is_stopping; /* give everything up */
 	int err;
 };
 
@@ -108,6 +114,7 @@ wake_all(struct flow *flow)
 	pf_signal(flow->filled);
 	pf_signal(flow->ready);
 	pf_signal(flow->freed);
+	pf_signal(flow->ended);
 }
 
 static void
@@ -177,6 +184,82 @@ drop_rest(struct flow *flow, const struct lane *lane)
 	pf_signal(flow->ready);
 }
 
+/* Take a slot from filled to ready.  The lock is held. */
+static void
+work_on(struct flow *flow, unsigned worker, struct slot *slot)
+{
+	int err;
+
+	slot->state = SLOT_WORKING;
+	slot->holders++; /* lanes may drop it meanwhile */
+	flow->in_source++;
+	pf_unlock(flow->lock);
+	err = flow->params->work(flow->params->context, worker, slot);
+	pf_lock(flow->lock);
+	flow->in_source--;
+	slot->state = SLOT_READY;
+	let_go(slot);
+	if (err < 0)
+		stop(flow, err);
+	pf_signal(slot->state == SLOT_READY ? flow->ready : flow->freed);
+}
+
+static void
+empty_slot(struct slot *slot)
+{
+	arena_reset(&slot->arena);
+	slot->record_count = 0;
+	slot->ordinal = 0;
+	slot->is_part = slot->ends_page = slot->is_skipped = false;
+	slot->part_offset = 0;
+	slot->old = NULL;
+	slot->gone = NULL;
+	slot->rows = NULL;
+	slot->extra = NULL;
+	slot->gone_count = 0;
+	slot->raw_size = slot->frame_size = 0;
+}
+
+/* Fill a free slot, or find that there is no more.  The lock is held. */
+static void
+fill_one(struct flow *flow, struct slot *slot)
+{
+	bool is_end = false;
+	int err;
+
+	empty_slot(slot);
+	slot->number = flow->next_number;
+	slot->state = SLOT_FILLING;
+	slot->holders = 1;
+	flow->is_filling = true;
+	flow->in_source++;
+	pf_unlock(flow->lock);
+	err = flow->params->fill(flow->params->context, slot, &is_end);
+	pf_lock(flow->lock);
+	flow->in_source--;
+	flow->is_filling = false;
+	if (err < 0)
+		stop(flow, err);
+	if (err < 0 || is_end) {
+		let_go(slot);
+		flow->is_filled = true;
+		wake_all(flow);
+		return;
+	}
+	for (size_t i = 0; i < flow->lane_count; i++)
+		if (is_live(flow->lanes[i]) &&
+		    flow->lanes[i]->next <= slot->number)
+			slot->holders++;
+	flow->next_number++;
+	slot->state = SLOT_FILLED;
+	slot->holders--;
+
+	/* Without lanes the worker alone holds it: see work_on(). */
+	if (slot->holders == 0 && flow->lane_count > 0)
+		slot->state = SLOT_FREE;
+	pf_signal(flow->filled);
+}
+
 static void
 run_worker(void *context)
 {
@@ -186,26 +269,13 @@ run_worker(void *context)
 	pf_lock(flow->lock);
 	for (;;) {
 		struct slot *slot = find_work(flow);
-		int err;
 
 		if (flow->is_stopping || (slot == NULL && flow->is_filled))
 			break;
-		if (slot == NULL) {
+		if (slot != NULL)
+			work_on(flow, worker->index, slot);
+		else
 			pf_wait(flow->filled, flow->lock);
-			continue;
-		}
-		slot->state = SLOT_WORKING;
-		slot->holders++; /* lanes may drop it meanwhile */
-		pf_unlock(flow->lock);
-		err = flow->params->work(flow->params->context, worker->index,
-					 slot);
-		pf_lock(flow->lock);
-		slot->state = SLOT_READY;
-		let_go(slot);
-		if (err < 0)
-			stop(flow, err);
-		pf_signal(slot->state == SLOT_READY ? flow->ready
-						    : flow->freed);
 	}
 	pf_unlock(flow->lock);
 }
@@ -246,6 +316,27 @@ serve(struct lane_thread *thread, struct slot *slot)
 	pf_signal(flow->freed);
 }
 
+/*
+ * What the threads of a lane that works do when there is nothing to write.
+ * False: nothing at all to do.  The lock is held.
+ */
+static bool
+help(struct lane_thread *thread)
+{
+	struct flow *flow = thread->lane->flow;
+	struct slot *slot = find_work(flow);
+
+	if (slot != NULL) {
+		work_on(flow, (unsigned)(thread - thread->lane->threads), slot);
+		return true;
+	}
+	if (!flow->is_filling && !flow->is_filled)
+		slot = find_slot(flow, 0, SLOT_FREE);
+	if (slot != NULL)
+		fill_one(flow, slot);
+	return slot != NULL;
+}
+
 static void
 run_lane(void *context)
 {
@@ -261,19 +352,33 @@ run_lane(void *context)
 			slot = find_slot(flow, lane->next, SLOT_READY);
 		if (slot != NULL)
 			serve(thread, slot);
+		else if (flow->params->lane_works && help(thread))
+			continue;
 		else if (flow->is_filled && lane->next >= flow->next_number)
 			break;
 		else
 			pf_wait(flow->ready, flow->lock);
 	}
+	pf_signal(flow->ended);
 	pf_unlock(flow->lock);
 	if (lane->end_thread != NULL)
 		lane->end_thread(thread);
 }
 
+/* Has it been inside one call for longer than the caller has patience? */
+static bool
+has_stalled(const struct flow *flow, const struct lane *lane)
+{
+	int64_t timeout = (int64_t)flow->params->stall_timeout_ms * 1000000;
+
+	return timeout > 0 && lane->busy > 0 &&
+	       pf_now_monotonic() - lane->busy_since > timeout;
+}
+
 /*
  * No slot came free for a while.  When some lane has done all there is, the
- * ones that hold the oldest slot are what it waits for: set them aside.
+ * ones that hold the oldest slot are what it waits for: set them aside.  So
+ * is, whatever the others do, a lane that has stalled.
  */
 static void
 set_aside_laggards(struct flow *flow)
@@ -296,12 +401,12 @@ set_aside_laggards(struct flow *flow)
 		    lane->busy == 0)
 			is_anyone_idle = true;
 	}
-	if (!is_anyone_idle)
-		return;
 	for (size_t i = 0; i < flow->lane_count; i++) {
 		struct lane *lane = flow->lanes[i];
+		bool holds_up = is_anyone_idle &&
+				lane->next <= oldest + lane->busy;
 
-		if (!is_live(lane) || lane->next > oldest + lane->busy)
+		if (!is_live(lane) || (!holds_up && !has_stalled(flow, lane)))
 			continue;
 		lane->is_aside = true;
 		drop_rest(flow, lane);
@@ -329,22 +434,6 @@ wait_for_slot(struct flow *flow)
 	return NULL;
 }
 
-static void
-empty_slot(struct slot *slot)
-{
-	arena_reset(&slot->arena);
-	slot->record_count = 0;
-	slot->ordinal = 0;
-	slot->is_part = slot->ends_page = slot->is_skipped = false;
-	slot->part_offset = 0;
-	slot->old = NULL;
-	slot->gone = NULL;
-	slot->rows = NULL;
-	slot->extra = NULL;
-	slot->gone_count = 0;
-	slot->raw_size = slot->frame_size = 0;
-}
-
 static bool
 any_lane_is_live(const struct flow *flow)
 {
@@ -360,36 +449,10 @@ fill_all(struct flow *flow)
 	pf_lock(flow->lock);
 	while (!flow->is_filled) {
 		struct slot *slot = wait_for_slot(flow);
-		bool is_end = false;
-		int err;
 
 		if (slot == NULL || !any_lane_is_live(flow))
 			break;
-		empty_slot(slot);
-		slot->number = flow->next_number;
-		slot->state = SLOT_FILLING;
-		slot->holders = 1;
-		pf_unlock(flow->lock);
-		err = flow->params->fill(flow->params->context, slot, &is_end);
-		pf_lock(flow->lock);
-		if (err < 0)
-			stop(flow, err);
-		if (err < 0 || is_end) {
-			let_go(slot);
-			break;
-		}
-		for (size_t i = 0; i < flow->lane_count; i++)
-			if (is_live(flow->lanes[i]) &&
-			    flow->lanes[i]->next <= slot->number)
-				slot->holders++;
-		flow->next_number++;
-		slot->state = SLOT_FILLED;
-		slot->holders--;
-
-		/* Without lanes the worker alone holds it: see run_worker(). */
-		if (slot->holders == 0 && flow->lane_count > 0)
-			slot->state = SLOT_FREE;
-		pf_signal(flow->filled);
+		fill_one(flow, slot);
 	}
 	flow->is_filled = true;
 	wake_all(flow);
@@ -402,30 +465,33 @@ lane_is_through(const struct flow *flow, const struct lane *lane)
 	if (lane->busy > 0)
 		return false;
 	return flow->is_stopping || !is_live(lane) ||
-	       lane->next >= flow->next_number;
+	       (flow->is_filled && lane->next >= flow->next_number);
 }
 
 /* Join the lanes' threads, but for those that hang in a call. */
 static void
 end_lanes(struct flow *flow)
 {
-	int64_t timeout = (int64_t)flow->params->stall_timeout_ms * 1000000;
-
 	for (size_t i = 0; i < flow->lane_count; i++) {
 		struct lane *lane = flow->lanes[i];
 
 		pf_lock(flow->lock);
 		while (!lane_is_through(flow, lane)) {
-			int64_t now = pf_now_monotonic();
-
 			if (pf_interrupted())
 				stop(flow, DSP_ECANCELED);
-			if (timeout > 0 && lane->busy > 0 &&
-			    now - lane->busy_since > timeout) {
+			if (has_stalled(flow, lane)) {
 				lane->is_stalled = true;
 				break;
 			}
-			(void)pf_wait_for(flow->freed, flow->lock, PATIENCE_MS);
+			(void)pf_wait_for(flow->ended, flow->lock, PATIENCE_MS);
+		}
+
+		/* The threads that do not hang leave the source alone. */
+		if (lane->is_stalled && flow->params->lane_works) {
+			stop(flow, 0);
+			while (flow->in_source > 0)
+				pf_wait_for(flow->ended, flow->lock,
+					    PATIENCE_MS);
 		}
 		pf_unlock(flow->lock);
 		for (unsigned j = 0;
@@ -481,8 +547,11 @@ free_flow(struct flow *flow)
 		free_slot(flow->slots[i]);
 	free(flow->slots);
 	pf_condition_free(flow->filled);
-	pf_condition_free(flow->ready);
-	pf_condition_free(flow->freed);
+	if (!flow->params->lane_works) {
+		pf_condition_free(flow->ready);
+		pf_condition_free(flow->freed);
+	}
+	pf_condition_free(flow->ended);
 	pf_lock_free(flow->lock);
 	free(flow);
 }
@@ -493,9 +562,13 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 {
 	struct flow *flow = calloc(1, sizeof *flow);
 	struct worker *workers = calloc(params->worker_count, sizeof *workers);
+	unsigned worker_count = params->lane_works ? 0 : params->worker_count;
 	int err = DSP_ENOMEM;
 
 	assert(params->worker_count > 0 && params->slot_count > 0);
+	assert(!params->lane_works ||
+	       (lane_count == 1 &&
+		lanes[0]->thread_count == params->worker_count));
 	if (flow == NULL || workers == NULL) {
 		report_error(err, NULL, "setting up the transfer");
 		goto out;
@@ -506,10 +579,11 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	flow->slots = calloc(flow->slot_capacity, sizeof *flow->slots);
 	flow->lock = pf_lock_new();
 	flow->filled = pf_condition_new();
-	flow->ready = pf_condition_new();
-	flow->freed = pf_condition_new();
+	flow->ready = params->lane_works ? flow->filled : pf_condition_new();
+	flow->freed = params->lane_works ? flow->filled : pf_condition_new();
+	flow->ended = pf_condition_new();
 	if (flow->slots == NULL || flow->lock == NULL || flow->filled == NULL ||
-	    flow->ready == NULL || flow->freed == NULL) {
+	    flow->ready == NULL || flow->freed == NULL || flow->ended == NULL) {
 		report_error(err, NULL, "setting up the transfer");
 		goto out;
 	}
@@ -522,7 +596,7 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	}
 
 	/* From here on threads may run: errors stop the flow, not us. */
-	for (unsigned i = 0; err == 0 && i < params->worker_count; i++) {
+	for (unsigned i = 0; err == 0 && i < worker_count; i++) {
 		workers[i].flow = flow;
 		workers[i].index = i;
 		err = pf_thread_start(run_worker, &workers[i],
@@ -538,8 +612,9 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 		stop(flow, err);
 		pf_unlock(flow->lock);
 	}
-	fill_all(flow);
-	for (unsigned i = 0; i < params->worker_count; i++)
+	if (!params->lane_works)
+		fill_all(flow);
+	for (unsigned i = 0; i < worker_count; i++)
 		pf_thread_join(workers[i].thread);
 	end_lanes(flow);
 	err = flow->err;

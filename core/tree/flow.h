@@ -134,6 +134,13 @@ struct lane {
 
 struct flow_params {
 	unsigned worker_count;
+
+	/*
+	 * There is one lane, with worker_count threads, which do everything:
+	 * they fill and work, too, and what one has decompressed it writes
+	 * while it is in its cache.
+	 */
+	bool lane_works;
 	unsigned slot_count;
 	size_t raw_max;		   /* bytes of a slot's raw */
 	size_t frame_max;	   /* bytes of a slot's frame; 0: none */

@@ -533,7 +533,8 @@ write_tree(struct unpack *unpack, struct owners *owners,
 	struct unpack_progress progress = { .params = params };
 	struct flow_params flow = {
 		.worker_count = params->worker_count,
-		.slot_count = 3 * params->worker_count + 1,
+		.lane_works = params->worker_count > 1,
+		.slot_count = 2 * params->worker_count + 1,
 		.raw_max = image_root(params->image)->rule.max,
 		.context = &progress,
 		.fill = fill,

@@ -2,6 +2,7 @@
 #include "core/tree/flow.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,10 +367,110 @@ flow_under_any_failing_call_ends_with_its_error(void **state)
 	}
 }
 
+static int
+run_working(struct source *source, struct sink *sink, unsigned timeout_ms)
+{
+	struct lane *lane = &sink->lane;
+	struct flow_params params = { .worker_count = sink->lane.thread_count,
+				      .lane_works = true,
+				      .slot_count = 5,
+				      .raw_max = RAW_MAX,
+				      .stall_timeout_ms = timeout_ms,
+				      .context = source,
+				      .fill = fill,
+				      .work = work };
+
+	return flow_run(&params, &lane, 1);
+}
+
+static void
+flow_whose_lane_works_does_all_in_order(void **state)
+{
+	(void)state;
+	for (unsigned threads = 1; threads <= 4; threads++) {
+		struct source source = new_source();
+		struct sink sink;
+
+		init_sink(&sink, threads);
+		assert_int_equal(run_working(&source, &sink, 0), 0);
+		assert_int_equal(sink.begun, SLOTS);
+		assert_int_equal(sink.finished, SLOTS);
+		assert_int_equal(source.worked, SLOTS);
+		assert_int_equal(sink.ended, threads);
+		assert_int_equal(sink.lane.err, 0);
+	}
+}
+
+static void
+flow_whose_lane_works_ends_with_any_error(void **state)
+{
+	(void)state;
+	for (unsigned what = 0; what < 4; what++) {
+		struct source source = new_source();
+		struct sink sink;
+		int err;
+
+		init_sink(&sink, 2);
+		*(what == 0   ? &source.fill_fails
+		  : what == 1 ? &source.work_fails
+		  : what == 2 ? &sink.begin_fails
+			      : &sink.finish_fails) = 70;
+		err = run_working(&source, &sink, 0);
+		assert_int_equal(err, what == 0	  ? DSP_EIO
+				      : what == 1 ? DSP_ECORRUPT
+						  : 0);
+		assert_int_equal(sink.lane.err, what == 2   ? DSP_ENOSPC
+						: what == 3 ? DSP_EACCES
+							    : 0);
+		assert_true(sink.begun >= 60 && sink.begun < SLOTS);
+		assert_int_equal(sink.ended, 2);
+	}
+}
+
+/*
+ * It hung for ever when the only lane did.  What is left behind is static, as
+ * its thread still looks at it.
+ */
+static void
+flow_whose_only_lane_hangs_ends(void **state)
+{
+	static struct sink sinks[2];
+	static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct lane *lane = &sinks[0].lane;
+	struct source source = new_source();
+	struct flow_params params = { .worker_count = 2,
+				      .slot_count = 5,
+				      .raw_max = RAW_MAX,
+				      .stall_timeout_ms = 300,
+				      .context = &source,
+				      .fill = fill,
+				      .work = work };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		init_sink(&sinks[i], 2);
+		sinks[i].gate = &gate;
+	}
+	pthread_mutex_lock(&gate);
+	assert_int_equal(flow_run(&params, &lane, 1), 0);
+	assert_int_equal(run_working(&source, &sinks[1], 300), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(sinks[i].lane.is_stalled);
+		assert_true(sinks[i].begun < SLOTS);
+	}
+	pthread_mutex_unlock(&gate);
+	for (unsigned i = 0; i < 2; i++)
+		while (atomic_load(&sinks[i].ended) < 2)
+			sched_yield();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flow_whose_lane_works_does_all_in_order),
+		cmocka_unit_test(flow_whose_lane_works_ends_with_any_error),
+		cmocka_unit_test(flow_whose_only_lane_hangs_ends),
 		cmocka_unit_test(flow_gives_every_lane_every_slot_in_order),
 		cmocka_unit_test(flow_without_lanes_works_on_every_slot),
 		cmocka_unit_test(flow_lane_that_fails_does_not_stop_the_others),
