@@ -31,21 +31,31 @@ result(size_t returned)
 struct frame_encoder *
 frame_encoder_new(int level)
 {
+	/* Level 3's tables are for more than a block: these stay in a cache. */
+	int table_log = level == FRAME_LEVEL_DEFAULT ? 16 : 0;
+	const struct {
+		ZSTD_cParameter parameter;
+		int value;
+	} settings[] = {
+		{ ZSTD_c_compressionLevel, level },
+		{ ZSTD_c_hashLog, table_log },
+		{ ZSTD_c_chainLog, table_log },
+		{ ZSTD_c_contentSizeFlag, 1 },
+		{ ZSTD_c_checksumFlag, 0 },
+		/* Its default depends on whether the machine has SSE2. */
+		{ ZSTD_c_useRowMatchFinder, ZSTD_ps_enable },
+	};
 	ZSTD_CCtx *cctx = ZSTD_createCCtx();
 
 	if (cctx == NULL)
 		return NULL;
-	/* Explicit: its default depends on whether the machine has SSE2. */
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_compressionLevel,
-						level)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_useRowMatchFinder,
-						ZSTD_ps_enable)) ||
-	    ZSTD_isError(
-		    ZSTD_CCtx_setParameter(cctx, ZSTD_c_contentSizeFlag, 1)) ||
-	    ZSTD_isError(
-		    ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, 0))) {
-		ZSTD_freeCCtx(cctx);
-		return NULL;
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+		if (ZSTD_isError(
+			    ZSTD_CCtx_setParameter(cctx, settings[i].parameter,
+						   settings[i].value))) {
+			ZSTD_freeCCtx(cctx);
+			return NULL;
+		}
 	}
 	return (struct frame_encoder *)cctx;
 }
