@@ -184,24 +184,6 @@ drop_rest(struct flow *flow, const struct lane *lane)
 	pf_signal(flow->ready);
 }
 
-/*
- * Lanes are woken for several slots at once, for waking so many of them costs
- * more than a slot: when half of the slots are ready, no slot is free to be
- * filled, or no more will come.  One that works is woken for each.
- */
-static bool
-is_worth_waking(const struct flow *flow)
-{
-	size_t ready_count = 0, free_count = 0;
-
-	for (size_t i = 0; i < flow->slot_count; i++) {
-		ready_count += flow->slots[i]->state == SLOT_READY;
-		free_count += flow->slots[i]->state == SLOT_FREE;
-	}
-	return flow->params->lane_works || flow->is_filled || free_count == 0 ||
-	       ready_count >= flow->slot_count / 2;
-}
-
 /* Take a slot from filled to ready.  The lock is held. */
 static void
 work_on(struct flow *flow, unsigned worker, struct slot *slot)
@@ -219,10 +201,7 @@ work_on(struct flow *flow, unsigned worker, struct slot *slot)
 	let_go(slot);
 	if (err < 0)
 		stop(flow, err);
-	if (slot->state != SLOT_READY)
-		pf_signal(flow->freed);
-	else if (is_worth_waking(flow))
-		pf_signal(flow->ready);
+	pf_signal(slot->state == SLOT_READY ? flow->ready : flow->freed);
 }
 
 static void
