@@ -50,9 +50,8 @@ frame_encoder_new(int level)
 	if (cctx == NULL)
 		return NULL;
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-		if (ZSTD_isError(
-			    ZSTD_CCtx_setParameter(cctx, settings[i].parameter,
-						   settings[i].value))) {
+		if (ZSTD_isError(ZSTD_CCtx_setParameter(
+			    cctx, settings[i].parameter, settings[i].value))) {
 			ZSTD_freeCCtx(cctx);
 			return NULL;
 		}

@@ -11,6 +11,7 @@
 #include "core/tree/below.h"
 #include "core/tree/expand_int.h"
 #include "core/tree/remove.h"
+#include "platform/pf_direct.h"
 #include "platform/pf_process.h"
 #include "platform/pf_xattr.h"
 
@@ -340,6 +341,7 @@ begin_large(struct expand *expand, const struct slot *slot, size_t i,
 		goto out;
 	large->is_clone =
 		expand_begin_clone(expand, record, row_of(slot, i), large->fd);
+	large->is_direct = !large->is_clone && pf_direct_pays(large->fd);
 	large->node = parent;
 	atomic_fetch_add(&parent->refs, 1);
 	atomic_init(&large->refs, 1);
@@ -535,9 +537,7 @@ begin(struct lane_thread *thread, const struct slot *slot)
 		 * write to a file, and the others have better to do than wait.
 		 */
 		if (!large->is_clone)
-			err = expand_write(expand, large->fd, record,
-					   slot->part_offset, slot->raw,
-					   slot->raw_size);
+			err = expand_write_part(expand, large, slot);
 		if (err == 0 &&
 		    slot->part_offset + slot->raw_size == record->data_size) {
 			expand->large = NULL;
@@ -558,27 +558,6 @@ begin(struct lane_thread *thread, const struct slot *slot)
 	return 0;
 }
 
-int
-expand_write(struct expand *expand, int fd, const struct record *record,
-	     uint64_t offset, const uint8_t *data, size_t size)
-{
-	atomic_fetch_add(&expand->bytes_written, size);
-	flusher_add(expand->flusher, size);
-	while (size > 0) {
-		uint64_t run;
-		uint64_t at = record_file_offset(record, offset, &run);
-		size_t now = run < size ? (size_t)run : size;
-		int err = pf_write_at(fd, data, now, at);
-
-		if (err < 0)
-			return expand_fail(expand, err, record, "writing");
-		data += now;
-		offset += now;
-		size -= now;
-	}
-	return 0;
-}
-
 static int
 make_file(struct expand *expand, struct node *node, const char *name,
 	  const struct slot *slot, size_t i, const uint8_t *data,
@@ -594,8 +573,7 @@ make_file(struct expand *expand, struct node *node, const char *name,
 	is_clone = expand_clone_small(expand, record, row_of(slot, i),
 				      slot->number, fd);
 	if (!is_clone)
-		err = expand_write(expand, fd, record, 0, data,
-				   (size_t)record->data_size);
+		err = expand_write_small(expand, fd, record, data);
 	if (err == 0 && record->is_sparse && !is_clone) {
 		err = pf_set_size(fd, record->size);
 		if (err < 0)

@@ -34,7 +34,8 @@ struct large {
 	struct record record;
 	const char *name;
 	uint64_t ordinal;
-	bool is_clone; /* its blocks are another file's */
+	bool is_clone;	/* its blocks are another file's */
+	bool is_direct; /* written past the page cache, where that can be */
 };
 
 struct expand {
@@ -116,9 +117,13 @@ int expand_adjust_attributes(struct expand *expand, struct node *node,
 			     const char *name, const struct record *record,
 			     struct pf_stat *stat);
 
-/* Write data[0..size) of the record, from offset of its data on, to fd. */
-int expand_write(struct expand *expand, int fd, const struct record *record,
-		 uint64_t offset, const uint8_t *data, size_t size);
+/* Write the data of a small file to fd. */
+int expand_write_small(struct expand *expand, int fd,
+		       const struct record *record, const uint8_t *data);
+
+/* Write the slot's part of the large file; one thread at a time. */
+int expand_write_part(struct expand *expand, struct large *large,
+		      const struct slot *slot);
 
 /*
  * Give the new file fd the blocks of one that holds the same bytes; row is

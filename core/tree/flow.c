@@ -25,7 +25,8 @@ enum slot_state {
 
 enum {
 	/* How long the filler waits before it looks for a lane to set aside. */
-	PATIENCE_MS = 250
+	PATIENCE_MS = 250,
+	SLOT_PAGE = 4096
 };
 
 struct worker {
@@ -75,6 +76,12 @@ slot_add_record(struct slot *slot)
 	return &slot->records[slot->record_count++];
 }
 
+void
+slot_align(struct slot *slot, uint64_t offset)
+{
+	slot->raw = slot->raw_memory + offset % SLOT_PAGE;
+}
+
 static void
 free_slot(struct slot *slot)
 {
@@ -82,7 +89,7 @@ free_slot(struct slot *slot)
 		return;
 	arena_release(&slot->arena);
 	free(slot->records);
-	free(slot->raw);
+	free(slot->raw_memory);
 	free(slot->frame);
 	free(slot);
 }
@@ -92,13 +99,15 @@ static int
 add_slot(struct flow *flow)
 {
 	struct slot *slot = calloc(1, sizeof *slot);
+	/* Whole pages, and one for slot_align(). */
+	size_t raw_size = (flow->params->raw_max / SLOT_PAGE + 2) * SLOT_PAGE;
 
 	if (slot == NULL || flow->slot_count == flow->slot_capacity)
 		goto out;
-	slot->raw = malloc(flow->params->raw_max);
+	slot->raw_memory = aligned_alloc(SLOT_PAGE, raw_size);
 	if (flow->params->frame_max > 0)
 		slot->frame = malloc(flow->params->frame_max);
-	if (slot->raw == NULL ||
+	if (slot->raw_memory == NULL ||
 	    (flow->params->frame_max > 0 && slot->frame == NULL))
 		goto out;
 	flow->slots[flow->slot_count++] = slot;
@@ -217,6 +226,7 @@ empty_slot(struct slot *slot)
 	slot->rows = NULL;
 	slot->extra = NULL;
 	slot->gone_count = 0;
+	slot->raw = slot->raw_memory;
 	slot->raw_size = slot->frame_size = 0;
 }
 
@@ -547,7 +557,7 @@ free_flow(struct flow *flow)
 		free_slot(flow->slots[i]);
 	free(flow->slots);
 	pf_condition_free(flow->filled);
-	if (!flow->params->lane_works) {
+	if (flow->ready != flow->filled) {
 		pf_condition_free(flow->ready);
 		pf_condition_free(flow->freed);
 	}

@@ -68,7 +68,7 @@ struct slot {
 	bool ends_page;	      /* a manifest page ends behind this slot */
 	bool is_skipped;      /* the block is not wanted: raw is not filled */
 	size_t raw_size;      /* bytes of the block; 0: no block */
-	uint8_t *raw;	      /* the rule's max bytes */
+	uint8_t *raw;	      /* the rule's max bytes; see slot_align() */
 	struct frame_ref frame_ref; /* from an image: where the frame is */
 	struct old_view *old;	    /* one a record, or NULL: no older tree */
 	struct old_gone *gone;	    /* in order; not what is below another */
@@ -84,14 +84,21 @@ struct slot {
 			* as in rows.h; NULL: nothing */
 	void *extra;   /* the source's own, in arena; NULL at first */
 
-	/* Memory of the records. */
+	/* Memory of the records and of raw. */
 	struct arena arena;
+	uint8_t *raw_memory;
 	size_t record_capacity;
 
 	/* The flow's own. */
 	int state;
 	unsigned holders;
 };
+
+/*
+ * Before raw is filled with data that is at `offset` in its file: let it begin
+ * as far behind a page's start in memory as it does there.
+ */
+void slot_align(struct slot *slot, uint64_t offset);
 
 /* Room for one more record, cleared; NULL when out of memory. */
 struct record *slot_add_record(struct slot *slot);

@@ -124,6 +124,7 @@ static int
 add_block(struct image_source *source, struct slot *slot)
 {
 	const struct walk_view *view = walk_view(source->walk);
+	uint64_t run;
 	int err = 0;
 
 	if (slot->record_count == 0) /* a further part of a large file */
@@ -132,6 +133,9 @@ add_block(struct image_source *source, struct slot *slot)
 		return err;
 	slot->is_part = view->is_part;
 	slot->part_offset = view->part_offset;
+	if (slot->is_part)
+		slot_align(slot, record_file_offset(&view->record,
+						    view->part_offset, &run));
 	slot->raw_size = view->block.raw_size;
 	slot->name = view->block.name;
 	slot->frame_ref = view->frame;

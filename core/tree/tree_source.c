@@ -402,7 +402,9 @@ read_part(struct tree_source *source, struct slot *slot)
 	struct cut cut = { 0 };
 	size_t size = source->carry_size;
 	size_t end = 0;
+	uint64_t run;
 
+	slot_align(slot, record_file_offset(record, source->offset, &run));
 	memcpy(slot->raw, source->carry, size);
 	for (;;) {
 		uint64_t left = record->data_size - source->read_to;

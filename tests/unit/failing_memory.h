@@ -3,7 +3,7 @@
 #define FAILING_MEMORY_H
 
 /*
- * failing_memory - malloc, calloc and realloc that fail when a test says so.
+ * failing_memory - malloc and its like that fail when a test says so.
  *
  * A test includes this and then the one source file of core/ whose reaction it
  * is about: that file's calls come here, and the library's copy of it is not
@@ -73,8 +73,15 @@ failing_realloc(void *p, size_t size)
 	return memory_fails() ? NULL : realloc(p, size);
 }
 
-#define malloc	failing_malloc
-#define calloc	failing_calloc
-#define realloc failing_realloc
+static inline void *
+failing_aligned_alloc(size_t alignment, size_t size)
+{
+	return memory_fails() ? NULL : aligned_alloc(alignment, size);
+}
+
+#define malloc	      failing_malloc
+#define calloc	      failing_calloc
+#define realloc	      failing_realloc
+#define aligned_alloc failing_aligned_alloc
 
 #endif
