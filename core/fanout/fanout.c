@@ -493,7 +493,8 @@ drop_unchanged(struct fanout *fanout)
 
 		if (!target->is_active)
 			continue;
-		if (!params->refresh && params->version == 0 &&
+		if (!params->refresh &&
+		    target->dest->version_before == fanout->result.version &&
 		    has_published(target, &fanout->result.content)) {
 			target->dest->state = FANOUT_UNCHANGED;
 			target->is_active = false;

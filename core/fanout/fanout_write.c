@@ -328,6 +328,7 @@ open_tree(struct fanout *fanout, struct round *round)
 				    "writing the manifest");
 	round->manifest_lane = (struct lane){ .context = fanout,
 					      .thread_count = 1,
+					      .is_patient = true,
 					      .begin = take_slot };
 	round->targets[round->lane_count] = NULL;
 	round->lanes[round->lane_count++] = &round->manifest_lane;

@@ -385,6 +385,20 @@ has_stalled(const struct flow *flow, const struct lane *lane)
 	       pf_now_monotonic() - lane->busy_since > timeout;
 }
 
+/* Is a lane that was set aside before in the middle of the same slot? */
+static bool
+is_kept_by_another(const struct flow *flow, const struct lane *lane)
+{
+	for (size_t i = 0; i < flow->lane_count; i++) {
+		const struct lane *other = flow->lanes[i];
+
+		if (other != lane && other->is_aside && other->busy > 0 &&
+		    other->next == lane->next)
+			return true;
+	}
+	return false;
+}
+
 /*
  * No slot came free for a while.  When some lane has done all there is, the
  * ones that hold the oldest slot are what it waits for: set them aside.  So
@@ -407,8 +421,8 @@ set_aside_laggards(struct flow *flow)
 	for (size_t i = 0; i < flow->lane_count; i++) {
 		const struct lane *lane = flow->lanes[i];
 
-		if (is_live(lane) && lane->next == flow->next_number &&
-		    lane->busy == 0)
+		if (is_live(lane) && !lane->is_patient && lane->busy == 0 &&
+		    lane->next == flow->next_number)
 			is_anyone_idle = true;
 	}
 	for (size_t i = 0; i < flow->lane_count; i++) {
@@ -422,7 +436,7 @@ set_aside_laggards(struct flow *flow)
 		drop_rest(flow, lane);
 
 		/* It may keep one slot for ever: the others get a new one. */
-		if (lane->busy > 0)
+		if (lane->busy > 0 && !is_kept_by_another(flow, lane))
 			(void)add_slot(flow);
 	}
 }

@@ -114,6 +114,7 @@ struct lane {
 	/* The caller's. */
 	void *context;
 	unsigned thread_count;
+	bool is_patient; /* no lane is set aside for its sake */
 
 	/* In order, one at a time: what later slots build on. */
 	int (*begin)(struct lane_thread *thread, const struct slot *slot);
