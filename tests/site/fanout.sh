@@ -210,6 +210,10 @@ despool fanout 5.pck dp5 dp6
 claim publishes_an_image both ended 0 ++ published dp5 5 v5 ++ published dp6 5 v5
 despool fanout 5.pck dp5 dp6
 claim an_image_that_is_there_is_unchanged ended 0 "dp5: version 5, nothing changed"
+despool fanout v5 dp5
+claim the_tree_it_was_made_of_is_unchanged_too both ended 0 "dp5: version 5, nothing changed"
+despool fanout v5 dp5 --version 5
+claim also_when_its_version_is_given both ended 0 "dp5: version 5, nothing changed"
 despool fanout 5.pck dp5 --refresh
 claim an_image_can_be_refreshed both ended 0 ++ published dp5 5 v5
 despool fanout 5.pck dp5 --version 6

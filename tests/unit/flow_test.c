@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/bytes.h"
 #include "core/base/err.h"
@@ -327,6 +328,17 @@ flow_slow_lane_is_set_aside_and_can_go_on(void **state)
 	assert_int_equal(slow.lane.next, SLOTS);
 }
 
+static void *
+hold_gate_a_second(void *context)
+{
+	struct timespec second = { .tv_sec = 1 };
+
+	pthread_mutex_lock(context);
+	nanosleep(&second, NULL);
+	pthread_mutex_unlock(context);
+	return NULL;
+}
+
 /* A slow lane that nobody waits for is not set aside: it gets the time. */
 static void
 flow_of_slow_lanes_alone_waits_for_them(void **state)
@@ -342,6 +354,34 @@ flow_of_slow_lanes_alone_waits_for_them(void **state)
 	assert_int_equal(run(&source, 1, 2, &lane, 1), 0);
 	assert_false(lane->is_aside);
 	assert_int_equal(sink.finished, SLOTS);
+}
+
+/* They were, all of them, when only the manifest had nothing left to do. */
+static void
+flow_sets_no_lane_aside_for_a_patient_one(void **state)
+{
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct source source = new_source();
+	struct sink patient, slow;
+	struct lane *lanes[2] = { &patient.lane, &slow.lane };
+	pthread_t thread;
+
+	(void)state;
+	init_sink(&patient, 1);
+	patient.lane.is_patient = true;
+	init_sink(&slow, 1);
+	slow.gate = &gate;
+	assert_int_equal(
+		pthread_create(&thread, NULL, hold_gate_a_second, &gate), 0);
+	while (pthread_mutex_trylock(&gate) == 0) {
+		pthread_mutex_unlock(&gate);
+		sched_yield();
+	}
+	assert_int_equal(run(&source, 2, 4, lanes, 2), 0);
+	pthread_join(thread, NULL);
+	assert_false(slow.lane.is_aside);
+	assert_int_equal(slow.finished, SLOTS);
+	assert_int_equal(patient.begun, SLOTS);
 }
 
 static void
@@ -478,6 +518,7 @@ main(void)
 		cmocka_unit_test(flow_ends_with_the_error_of_its_source),
 		cmocka_unit_test(flow_slow_lane_is_set_aside_and_can_go_on),
 		cmocka_unit_test(flow_of_slow_lanes_alone_waits_for_them),
+		cmocka_unit_test(flow_sets_no_lane_aside_for_a_patient_one),
 		cmocka_unit_test(
 			flow_under_any_failing_call_ends_with_its_error),
 	};
