@@ -8,6 +8,9 @@
  *   platform/posix/pf_temp.c   mkstemp in $TMPDIR or /var/tmp, unlinked at once
  */
 
+/* Where they are made, for messages. */
+const char *pf_temp_dir(void);
+
 /* Gives *ret_fd, open for reading and writing; it is gone when closed. */
 int pf_temp_file(int *ret_fd);
 

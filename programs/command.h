@@ -13,10 +13,12 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_PARTLY = 3,
+	EXIT_CONFLICT = 5,
 	EXIT_DAMAGED = 8
 };
 
-#define DEFAULT_PACKAGE_ID "LOC00000"
+#define DEFAULT_PACKAGE_ID    "LOC00000"
+#define STALL_TIMEOUT_DEFAULT 60 /* seconds */
 
 int command_pack(const struct options *options);
 int command_unpack(const struct options *options);

@@ -40,17 +40,62 @@ print_word(const char *word)
 	fputc('\'', stderr);
 }
 
-/* The command that does again just what failed. */
+/* May it get the version yet?  A conflict stays one. */
+static bool
+is_left(const struct fanout_dest *dest)
+{
+	if (dest->state == FANOUT_FAILED)
+		return err_exit_code(dest->err) != EXIT_CONFLICT;
+	return dest->state == FANOUT_PENDING; /* its turn never came */
+}
+
+static bool
+can_retry(const struct fanout_params *params)
+{
+	for (size_t i = 0; params->dests != NULL && i < params->dest_count; i++)
+		if (params->dests[i].state == FANOUT_FAILED &&
+		    is_left(&params->dests[i]))
+			return true;
+	return false;
+}
+
+/* A mismatch that was read back is mended by --refresh. */
+static bool
+needs_refresh(const struct fanout_params *params)
+{
+	for (size_t i = 0; i < params->dest_count; i++)
+		if (params->dests[i].err == DSP_EDIFFERS)
+			return true;
+	return params->refresh;
+}
+
+static bool
+has_dash(const struct fanout_params *params)
+{
+	for (size_t i = 0; i < params->dest_count; i++)
+		if (params->dests[i].path[0] == '-')
+			return true;
+	return params->source[0] == '-';
+}
+
+static void
+print_operands(const struct fanout_params *params)
+{
+	print_word(params->source);
+	for (size_t i = 0; i < params->dest_count; i++)
+		if (is_left(&params->dests[i]))
+			print_word(params->dests[i].path);
+}
+
+/* The command that does again just what failed; version 0: whichever. */
 static void
 print_retry(const struct options *options, const struct fanout_params *params,
 	    uint32_t version, bool is_image)
 {
 	talk_end_progress();
 	fputs("To try again where it failed:\n  despool fanout", stderr);
-	print_word(params->source);
-	for (size_t i = 0; i < params->dest_count; i++)
-		if (params->dests[i].state == FANOUT_FAILED)
-			print_word(params->dests[i].path);
+	if (!has_dash(params))
+		print_operands(params);
 	if (!is_image) {
 		if (strcmp(params->package_id, DEFAULT_PACKAGE_ID) != 0)
 			fprintf(stderr, " --id %s", params->package_id);
@@ -67,12 +112,18 @@ print_retry(const struct options *options, const struct fanout_params *params,
 	}
 	if (params->keep != 2)
 		fprintf(stderr, " --keep %u", params->keep);
-	fputs(params->refresh ? " --refresh" : "", stderr);
+	if (params->stall_timeout_s != STALL_TIMEOUT_DEFAULT)
+		fprintf(stderr, " --stall-timeout %u", params->stall_timeout_s);
+	fputs(needs_refresh(params) ? " --refresh" : "", stderr);
 	fputs(params->rollback ? " --rollback" : "", stderr);
 	fputs(params->readback ? " --readback" : "", stderr);
 	fputs(params->no_create ? " --no-create" : "", stderr);
 	fputs(options->skip_special ? " --special=skip" : "", stderr);
 	fputs(options->allow_empty ? " --allow-empty" : "", stderr);
+	if (has_dash(params)) {
+		fputs(" --", stderr);
+		print_operands(params);
+	}
 	fputc('\n', stderr);
 }
 
@@ -219,7 +270,7 @@ command_fanout(const struct options *options)
 	struct fanout_result result = { 0 };
 	json_t *fields = NULL;
 	bool is_image = false;
-	size_t failed;
+	size_t failed, done;
 	int exit_code;
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
 
@@ -235,19 +286,27 @@ command_fanout(const struct options *options)
 		err = fanout(&params, &result);
 	exit_code = err_exit_code(err);
 	failed = dests != NULL ? count_state(&params, FANOUT_FAILED) : 0;
+	done = dests != NULL ? count_state(&params, FANOUT_PUBLISHED) +
+				       count_state(&params, FANOUT_UNCHANGED)
+			     : 0;
 	for (size_t i = 0; i < dest_count && dests != NULL; i++)
 		tell_dest(&dests[i], &result, options->dry_run);
-	if (failed > 0 && failed < dest_count && exit_code != EXIT_USAGE)
+	if (failed > 0 && done > 0 && exit_code != EXIT_USAGE)
 		exit_code = EXIT_PARTLY;
-	if (failed > 0 && exit_code != EXIT_USAGE && !options->json)
-		print_retry(options, &params, result.version, is_image);
+
+	/* A number that nobody got may be the wrong one. */
+	if (can_retry(&params) && exit_code != EXIT_USAGE && !options->json)
+		print_retry(options, &params,
+			    done > 0 ? result.version : options->version,
+			    is_image);
 	if (err == 0)
 		talk_say("%s %s version %u at %zu of %zu destinations, %s "
 			 "written, %.1f s",
 			 params.package_id,
 			 options->dry_run ? "would be" : "is", result.version,
-			 count_state(&params, FANOUT_PUBLISHED) +
-				 count_state(&params, FANOUT_UNCHANGED),
+			 done + (options->dry_run
+					 ? count_state(&params, FANOUT_PENDING)
+					 : 0),
 			 dest_count, talk_size(result.bytes_written),
 			 talk_seconds());
 	if (dests != NULL)

@@ -412,6 +412,9 @@ command_cat(const struct options *options)
 		const struct buffer *raw = image_root_raw(cat.image);
 
 		err = put(raw->data, raw->size);
+	} else if (err == 0 && image_kind(cat.image) != IMAGE_WITH_BLOCKS) {
+		err = report_error(DSP_EFORMAT, options->arguments[0],
+				   "a manifest without blocks");
 	} else if (err == 0) {
 		cat.path = options->arguments[1];
 		cat.path_size = strlen(cat.path);

@@ -5,6 +5,7 @@
 #include "core/base/report.h"
 #include "core/tree/check.h"
 #include "core/tree/verify.h"
+#include "platform/pf_process.h"
 #include "programs/command.h"
 #include "programs/talk.h"
 
@@ -72,8 +73,11 @@ verify_directory(const struct options *options, struct image *image,
 		.progress_context = (void *)image_root(image),
 	};
 	struct check_result result = { 0 };
-	int err = check_tree(&params, &result);
+	int err;
 
+	if (!pf_is_root())
+		report_info(NULL, "not root: owners are not compared");
+	err = check_tree(&params, &result);
 	talk_end_progress();
 	if (err < 0)
 		return err;

@@ -10,6 +10,7 @@
 #include "core/chunk/frame.h"
 #include "core/image/root.h"
 #include "platform/pf_thread.h"
+#include "programs/command.h"
 
 enum option_id {
 	OPTION_OUTPUT,
@@ -473,7 +474,7 @@ options_parse(int argc, char **argv, const struct command *commands,
 		.level = FRAME_LEVEL_DEFAULT,
 		.jobs = processors < 8 ? processors : 8,
 		.keep = 2,
-		.stall_timeout_s = 60,
+		.stall_timeout_s = STALL_TIMEOUT_DEFAULT,
 	};
 	bool only_arguments = false;
 	int err;

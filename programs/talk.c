@@ -356,7 +356,10 @@ talk_progress(const char *what, uint64_t bytes, uint64_t total_bytes,
 				     (json_int_t)files));
 	else
 		show_progress(what, bytes, total_bytes, files,
-			      (double)(bytes - talk.last_bytes) / seconds);
+			      bytes > talk.last_bytes
+				      ? (double)(bytes - talk.last_bytes) /
+						seconds
+				      : 0); /* a round begins anew */
 	talk.last_progress = now;
 	talk.last_bytes = bytes;
 	fflush(stderr);

@@ -404,6 +404,8 @@ struct image *
 dp_manifest(struct dp *dp, uint32_t version)
 {
 	char name[DP_NAME_SIZE];
+	size_t size;
+	char *path;
 	int fd = -1;
 
 	if (version == 0 || dp->control < 0)
@@ -414,8 +416,15 @@ dp_manifest(struct dp *dp, uint32_t version)
 	image_close(dp->manifest);
 	dp->manifest = NULL;
 	dp_name(name, dp, version, "manifest");
-	if (pf_open_read_at(dp->control, name, &fd) < 0 ||
-	    image_open_fd(fd, name, &dp->manifest) < 0)
+	size = strlen(dp->params.path) + strlen(name) + sizeof "/.despool/";
+	path = malloc(size);
+	if (path == NULL)
+		return NULL;
+	snprintf(path, size, "%s/.despool/%s", dp->params.path, name);
+	if (pf_open_read_at(dp->control, name, &fd) == 0)
+		(void)image_open_fd(fd, path, &dp->manifest);
+	free(path);
+	if (dp->manifest == NULL)
 		return NULL;
 	if (image_root(dp->manifest)->version != version ||
 	    strcmp(image_root(dp->manifest)->package_id,
@@ -424,6 +433,24 @@ dp_manifest(struct dp *dp, uint32_t version)
 		dp->manifest = NULL;
 	}
 	return dp->manifest;
+}
+
+struct image *
+dp_whole_manifest(struct dp *dp, uint32_t version)
+{
+	struct image *manifest;
+
+	if (version == dp->damaged) /* said already */
+		return NULL;
+	manifest = dp_manifest(dp, version);
+	if (manifest == NULL || image_check_pages(manifest) == 0)
+		return manifest;
+	dp->damaged = version;
+	report_warning(dp->params.path,
+		       "the manifest of version %u is damaged and not used; "
+		       "--refresh mends a published one",
+		       version);
+	return NULL;
 }
 
 struct image *
@@ -823,7 +850,10 @@ dp_switch(struct dp *dp, uint32_t version)
 	return err == 0 ? pf_sync(dp->package) : err;
 }
 
-/* Delete what is beyond keep.  It is out of sight before it is taken apart. */
+/*
+ * Delete what is beyond keep.  It is out of sight before it is taken apart.
+ * What cannot be deleted is reported; the version is published all the same.
+ */
 static int
 delete_old(struct dp *dp, const struct dp_publication *publication)
 {
@@ -876,7 +906,11 @@ dp_publish(struct dp *dp, const struct dp_publication *publication)
 		err = show(dp, publication);
 	if (err < 0)
 		return err;
-	err = delete_old(dp, publication);
 	dp->published = publication->version;
-	return err;
+	if (delete_old(dp, publication) < 0)
+		report_warning(dp->params.path,
+			       "version %u is published, but not all of the "
+			       "old ones could be deleted",
+			       publication->version);
+	return 0;
 }

@@ -68,6 +68,9 @@ uint32_t dp_highest(const struct dp *dp);
 /* The manifest of a version that is there, lent; NULL when there is none. */
 struct image *dp_manifest(struct dp *dp, uint32_t version);
 
+/* The same, but NULL with a warning, too, when not all of it is good. */
+struct image *dp_whole_manifest(struct dp *dp, uint32_t version);
+
 /* The manifest asked for last, given to the caller; NULL: none. */
 struct image *dp_take_manifest(struct dp *dp);
 

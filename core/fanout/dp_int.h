@@ -24,6 +24,7 @@ struct dp {
 	uint32_t *versions; /* that are there, highest first */
 	size_t version_count;
 	struct image *manifest; /* the one asked for last */
+	uint32_t damaged;	/* version of a manifest that is; 0: none */
 
 	/* What is being made. */
 	struct expand *expand;

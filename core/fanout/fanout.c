@@ -446,7 +446,11 @@ choose_recycled(struct fanout *fanout)
 					params->keep);
 		if (version == 0)
 			continue;
-		manifest = dp_manifest(target->dp, version);
+		manifest = fanout->old_manifest == NULL
+				   ? dp_whole_manifest(target->dp, version)
+				   : dp_manifest(target->dp, version);
+		if (manifest == NULL)
+			continue;
 		if (fanout->old_manifest == NULL)
 			fanout->old_manifest = dp_take_manifest(target->dp);
 		else if (!digest_equal(image_root_digest(manifest),
@@ -519,7 +523,7 @@ write_and_publish(struct fanout *fanout)
 			err = image_write_manifest(fanout->image,
 						   fanout->manifest_fd);
 		if (err < 0)
-			return report_error(err, fanout->params->source,
+			return report_error(err, pf_temp_dir(),
 					    "writing the manifest");
 	}
 	if (fanout->owners == NULL)

@@ -160,7 +160,9 @@ take_slot(struct lane_thread *thread, const struct slot *slot)
 		err = pf_write_at(fanout->round_seen_fd, slot->rows,
 				  slot->record_count * ROW_SIZE,
 				  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
-	return err < 0 ? report_error(err, NULL, "writing the manifest") : 0;
+	return err < 0 ? report_error(err, pf_temp_dir(),
+				      "writing the manifest")
+		       : 0;
 }
 
 /*
@@ -204,7 +206,7 @@ finish_manifest(struct fanout *fanout, int manifest_fd)
 	image_writer_set_version(fanout->writer, fanout->result.version);
 	err = image_writer_finish(fanout->writer, &fanout->root_digest, NULL);
 	if (err < 0)
-		return report_error(err, NULL, "writing the manifest");
+		return report_error(err, pf_temp_dir(), "writing the manifest");
 	if (fanout->has_content &&
 	    !digest_equal(&fanout->result.content, &root->content))
 		return report_error(DSP_ECHANGED, fanout->params->source,
@@ -212,7 +214,7 @@ finish_manifest(struct fanout *fanout, int manifest_fd)
 	rows_put_header(header, &fanout->root_digest);
 	err = pf_write_at(fanout->round_seen_fd, header, sizeof header, 0);
 	if (err < 0)
-		return report_error(err, NULL, "writing the manifest");
+		return report_error(err, pf_temp_dir(), "writing the manifest");
 	fanout->has_content = true;
 	fanout->result.content = root->content;
 	fanout->result.file_count = root->file_count;
@@ -238,7 +240,8 @@ fanout_find_base(struct fanout *fanout, struct base **ret_base)
 		fd = dp_open_seen(target->dp);
 		if (fd < 0)
 			continue;
-		manifest = dp_manifest(target->dp, dp_published(target->dp));
+		manifest =
+			dp_whole_manifest(target->dp, dp_published(target->dp));
 		if (manifest != NULL && base_new(manifest, fd, ret_base) == 0)
 			return;
 		if (manifest == NULL)
@@ -324,8 +327,7 @@ open_tree(struct fanout *fanout, struct round *round)
 		err = image_writer_new(round->manifest_fd, IMAGE_MANIFEST,
 				       &image, &fanout->writer);
 	if (err < 0)
-		return report_error(err, params->source,
-				    "writing the manifest");
+		return report_error(err, pf_temp_dir(), "writing the manifest");
 	round->manifest_lane = (struct lane){ .context = fanout,
 					      .thread_count = 1,
 					      .is_patient = true,

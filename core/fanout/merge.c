@@ -159,8 +159,10 @@ compare(const struct record *old, const struct record *new,
 			view->what = OLD_SAME;
 		return;
 	}
+	/* A file too large for a digest is never the same. */
 	if (old->size == new->size && old->data_size == new->data_size &&
-	    !old->is_sparse && !new->is_sparse) {
+	    !old->is_sparse && !new->is_sparse &&
+	    !digest_is_zero(&old->digest)) {
 		view->what = OLD_SAME;
 		view->is_open = true;
 		view->digest = old->digest;

@@ -443,6 +443,18 @@ check_table(struct image *image, uint32_t index, struct frame_table *table,
 }
 
 int
+image_check_pages(struct image *image)
+{
+	struct page_load load = { 0 };
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < image->root.page_count; i++)
+		err = image_load_page(image, i, &load);
+	page_load_release(&load);
+	return err;
+}
+
+int
 image_load_table(struct image *image, uint32_t index, struct frame_table *table)
 {
 	const uint8_t *row = directory_row(image, index);

@@ -52,6 +52,9 @@ void page_load_release(struct page_load *load);
 int image_load_page(struct image *image, uint32_t index,
 		    struct page_load *load);
 
+/* Load every page once: is the manifest whole?  Errors reported. */
+int image_check_pages(struct image *image);
+
 /* Where a block's frame is. */
 struct frame_ref {
 	uint64_t offset;

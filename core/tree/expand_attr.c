@@ -73,7 +73,8 @@ set_xattrs(struct expand *expand, struct node *node, const char *name,
 
 static int
 set_owner(struct expand *expand, struct node *node, const char *name, int fd,
-	  const struct record *record, const struct pf_stat *known)
+	  const struct record *record, const struct pf_stat *known,
+	  bool *ret_is_new)
 {
 	uint32_t uid, gid;
 	int err;
@@ -89,6 +90,7 @@ set_owner(struct expand *expand, struct node *node, const char *name, int fd,
 	if (known == NULL && expand->has_own && expand->own_uid == uid &&
 	    expand->own_gid == gid)
 		return 0;
+	*ret_is_new = true;
 	err = fd >= 0 ? pf_set_owner_fd(fd, uid, gid)
 		      : pf_set_owner_at(node->fd, name, uid, gid);
 	return err < 0 ? expand_fail(expand, err, record, "setting the owner")
@@ -118,7 +120,8 @@ expand_set_attributes(struct expand *expand, struct node *node,
 		      struct pf_stat *ret_stat)
 {
 	bool is_link = record->type == RECORD_SYMLINK;
-	int err = set_owner(expand, node, name, fd, record, NULL);
+	bool is_new;
+	int err = set_owner(expand, node, name, fd, record, NULL, &is_new);
 
 	if (err == 0)
 		err = set_xattrs(expand, node, name, record);
@@ -148,9 +151,12 @@ expand_adjust_attributes(struct expand *expand, struct node *node,
 			 struct pf_stat *stat)
 {
 	struct pf_stat before = *stat;
-	int err = set_owner(expand, node, name, -1, record, stat);
+	bool is_new = false;
+	int err = set_owner(expand, node, name, -1, record, stat, &is_new);
 
-	/* A new owner clears set-id bits: set them again. */
+	/* A new owner clears capabilities and set-id bits: set them again. */
+	if (err == 0 && is_new)
+		err = set_xattrs(expand, node, name, record);
 	if (err == 0 && record->type != RECORD_SYMLINK &&
 	    (before.mode != record->mode || (record->mode & 06000) != 0)) {
 		err = pf_set_mode_at(node->fd, name, record->mode);

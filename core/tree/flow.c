@@ -36,7 +36,7 @@ struct worker {
 };
 
 struct flow {
-	const struct flow_params *params;
+	struct flow_params params;
 	struct lane **lanes;
 	size_t lane_count;
 
@@ -100,15 +100,15 @@ add_slot(struct flow *flow)
 {
 	struct slot *slot = calloc(1, sizeof *slot);
 	/* Whole pages, and one for slot_align(). */
-	size_t raw_size = (flow->params->raw_max / SLOT_PAGE + 2) * SLOT_PAGE;
+	size_t raw_size = (flow->params.raw_max / SLOT_PAGE + 2) * SLOT_PAGE;
 
 	if (slot == NULL || flow->slot_count == flow->slot_capacity)
 		goto out;
 	slot->raw_memory = aligned_alloc(SLOT_PAGE, raw_size);
-	if (flow->params->frame_max > 0)
-		slot->frame = malloc(flow->params->frame_max);
+	if (flow->params.frame_max > 0)
+		slot->frame = malloc(flow->params.frame_max);
 	if (slot->raw_memory == NULL ||
-	    (flow->params->frame_max > 0 && slot->frame == NULL))
+	    (flow->params.frame_max > 0 && slot->frame == NULL))
 		goto out;
 	flow->slots[flow->slot_count++] = slot;
 	return 0;
@@ -203,7 +203,7 @@ work_on(struct flow *flow, unsigned worker, struct slot *slot)
 	slot->holders++; /* lanes may drop it meanwhile */
 	flow->in_source++;
 	pf_unlock(flow->lock);
-	err = flow->params->work(flow->params->context, worker, slot);
+	err = flow->params.work(flow->params.context, worker, slot);
 	pf_lock(flow->lock);
 	flow->in_source--;
 	slot->state = SLOT_READY;
@@ -244,7 +244,7 @@ fill_one(struct flow *flow, struct slot *slot)
 	flow->is_filling = true;
 	flow->in_source++;
 	pf_unlock(flow->lock);
-	err = flow->params->fill(flow->params->context, slot, &is_end);
+	err = flow->params.fill(flow->params.context, slot, &is_end);
 	pf_lock(flow->lock);
 	flow->in_source--;
 	flow->is_filling = false;
@@ -336,6 +336,10 @@ help(struct lane_thread *thread)
 	struct flow *flow = thread->lane->flow;
 	struct slot *slot = find_work(flow);
 
+	if (pf_interrupted()) {
+		stop(flow, DSP_ECANCELED);
+		return true;
+	}
 	if (slot != NULL) {
 		work_on(flow, (unsigned)(thread - thread->lane->threads), slot);
 		return true;
@@ -362,7 +366,7 @@ run_lane(void *context)
 			slot = find_slot(flow, lane->next, SLOT_READY);
 		if (slot != NULL)
 			serve(thread, slot);
-		else if (flow->params->lane_works && help(thread))
+		else if (flow->params.lane_works && help(thread))
 			continue;
 		else if (flow->is_filled && lane->next >= flow->next_number)
 			break;
@@ -379,7 +383,7 @@ run_lane(void *context)
 static bool
 has_stalled(const struct flow *flow, const struct lane *lane)
 {
-	int64_t timeout = (int64_t)flow->params->stall_timeout_ms * 1000000;
+	int64_t timeout = (int64_t)flow->params.stall_timeout_ms * 1000000;
 
 	return timeout > 0 && lane->busy > 0 &&
 	       pf_now_monotonic() - lane->busy_since > timeout;
@@ -504,14 +508,15 @@ end_lanes(struct flow *flow)
 			if (pf_interrupted())
 				stop(flow, DSP_ECANCELED);
 			if (has_stalled(flow, lane)) {
-				lane->is_stalled = true;
+				/* When it wakes up it ends. */
+				lane->is_stalled = lane->is_aside = true;
 				break;
 			}
 			(void)pf_wait_for(flow->ended, flow->lock, PATIENCE_MS);
 		}
 
 		/* The threads that do not hang leave the source alone. */
-		if (lane->is_stalled && flow->params->lane_works) {
+		if (lane->is_stalled && flow->params.lane_works) {
 			stop(flow, 0);
 			while (flow->in_source > 0)
 				pf_wait_for(flow->ended, flow->lock,
@@ -597,7 +602,7 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 		report_error(err, NULL, "setting up the transfer");
 		goto out;
 	}
-	flow->params = params;
+	flow->params = *params;
 	flow->lanes = lanes;
 	flow->slot_capacity = params->slot_count + lane_count;
 	flow->slots = calloc(flow->slot_capacity, sizeof *flow->slots);
@@ -641,7 +646,7 @@ flow_run(const struct flow_params *params, struct lane **lanes,
 	for (unsigned i = 0; i < worker_count; i++)
 		pf_thread_join(workers[i].thread);
 	end_lanes(flow);
-	err = flow->err;
+	err = flow->err == 0 && pf_interrupted() ? DSP_ECANCELED : flow->err;
 out:
 	if (flow != NULL)
 		free_flow(flow);

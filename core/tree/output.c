@@ -213,7 +213,9 @@ output_open(const char *path, bool replace, const struct pf_stat *outside,
 	if (err < 0)
 		goto out;
 	err = pf_stat_at(output->dir, output->name, &stat);
-	if (err == 0 && (!replace || stat.type == PF_DIR)) {
+	/* Never a directory, or a device such as /dev/null. */
+	if (err == 0 &&
+	    (!replace || (stat.type != PF_FILE && stat.type != PF_LINK))) {
 		err = DSP_EEXIST;
 		goto out;
 	}
@@ -233,8 +235,9 @@ output_open(const char *path, bool replace, const struct pf_stat *outside,
 out:
 	output_close(output);
 	return report_error(err, path, "%s",
-			    err == DSP_EEXIST ? "not overwritten (--force does)"
-					      : "making the file");
+			    err != DSP_EEXIST ? "making the file"
+			    : replace ? "no regular file, not overwritten"
+				      : "not overwritten (--force does)");
 }
 
 int
