@@ -336,3 +336,19 @@ need cp -a tiny/. dp10/other
 echo extra >dp10/extra
 despool fanout tiny dp10 --refresh
 claim what_else_is_in_a_destination_stays both ended 0 ++ test -f dp10/extra ++ test -d dp10/other
+
+# A recycled file whose owner changed lost its capabilities.
+
+if is_root && need mkdir caps && cp s/a caps/prog && chown 1000:1000 caps/prog &&
+	setcap cap_net_raw=ep caps/prog 2>err; then
+	for i in 1 2 3; do
+		echo $i >caps/version
+		[ $i -lt 3 ] || { chown 1001:1001 caps/prog && setcap cap_net_raw=ep caps/prog; }
+		despool fanout caps dpc
+	done
+	claim a_recycled_file_keeps_its_capabilities both ended 0 "1 files kept" ++ \
+		equal "$(getcap -n dpc/LOC00000/3/prog | sed 's/^[^ ]* //')" "cap_net_raw=ep" ++ \
+		$DESPOOL verify dpc/.despool/LOC00000.3.manifest dpc/LOC00000/3 -q
+else
+	skip a_recycled_file_keeps_its_capabilities "$NEEDS_ROOT"
+fi

@@ -363,3 +363,61 @@ if frozen; then
 else
 	skip a_frozen_destination_is_given_up "needs root, loop mounts and fsfreeze"
 fi
+
+# A source that fails is not a part of the destinations that failed.
+
+if is_root; then
+	need cp s.pck bad.pck
+	printf XXXX | need dd of=bad.pck bs=1 seek=100 conv=notrunc
+	need mkdir -p closed_dp
+	if mounted closed_dp -t tmpfs -o ro none; then
+		despool fanout bad.pck dp91 closed_dp dp92
+		claim a_damaged_source_is_exit_8 both ended 8 ++ absent dp91/LOC00000/current
+		claim the_retry_names_all_that_are_left grep -q 'fanout bad.pck dp91 closed_dp dp92' err
+		despool fanout v1 closed_dp
+		claim a_retry_invents_no_version both ended 6 "fanout v1 closed_dp" ++ not grep -q -e --version err
+	fi
+
+	# Names like options.
+	need mkdir -p -- -in
+	need cp s/file -- -in/file
+	need mkdir -p -- -closed
+	if mounted ./-closed -t tmpfs -o ro none; then
+		despool fanout -- -in -dp -closed
+		claim a_destination_with_a_dash_fails_alone ended 3 "-closed: failed"
+		need umount ./-closed
+		retry
+		claim its_retry_works both ended 0 ++ test -f ./-closed/LOC00000/current/file
+	fi
+fi
+
+# One destination's damaged manifest is no matter of the others.
+
+need mkdir m
+need cp s/file m/one
+need $DESPOOL fanout m dm1 dm2 -q
+printf ZZ | need dd of=dm1/.despool/LOC00000.1.manifest bs=1 seek=60 conv=notrunc
+echo two >m/two
+despool fanout m dm1 dm2 dm3
+claim a_damaged_manifest_is_not_used both ended 0 dm1/.despool/LOC00000.1.manifest ++ \
+	published dm1 2 m ++ published dm2 2 m ++ published dm3 2 m
+
+# A version that is published stays so when an old one cannot be deleted.
+
+if is_root && command -v chattr >/dev/null && touch "$disk/immutable" && chattr +i "$disk/immutable" 2>err; then
+	need chattr -i "$disk/immutable"
+	dp=$disk/dpi
+	need mkdir h
+	need cp s/file h/one
+	need ln h/one h/two # so that nothing is recycled
+	need $DESPOOL fanout h "$dp" -q
+	echo 2 >h/v
+	need $DESPOOL fanout h "$dp" -q
+	need chattr +i "$dp/LOC00000/1/one"
+	at_exit "chattr -R -i '$dp' 2>/dev/null; rm -rf '$dp'"
+	echo 3 >h/v
+	despool fanout h "$dp" --json
+	claim what_cannot_be_deleted_is_a_warning both ended 0 ++ field_is published 1 ++ published "$dp" 3 h
+else
+	skip what_cannot_be_deleted_is_a_warning "needs root and a file system with attributes"
+fi

@@ -80,7 +80,7 @@ if is_root; then
 	claim owners_are_the_users_own \
 		equal "$(stat -c %u "$USER_ROOM/s/2")" 65534
 	despool_user verify s.pck s
-	claim verify_leaves_owners_out_as_well ended 0
+	claim verify_leaves_owners_out_as_well_and_says_so ended 0 "owners are not compared"
 	despool verify "$USER_ROOM/s.pck" "$USER_ROOM/s"
 	claim root_sees_the_wrong_owners both ended 8 ++ says owner
 else

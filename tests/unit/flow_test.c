@@ -3,14 +3,17 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "core/base/err.h"
 #include "platform/pf_fault.h"
+#include "platform/pf_process.h"
 #include "tests/unit/support.h"
 
 enum { SLOTS = 200, RAW_MAX = 64 };
@@ -328,6 +331,44 @@ flow_slow_lane_is_set_aside_and_can_go_on(void **state)
 	assert_int_equal(slow.lane.next, SLOTS);
 }
 
+/*
+ * Of several lanes one hangs.  When it wakes up it ends: it went on, and looked
+ * at parameters that were gone.
+ */
+static void
+flow_leaves_a_lane_that_hangs_for_good(void **state)
+{
+	static struct sink sinks[2];
+	static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct lane *lanes[2] = { &sinks[0].lane, &sinks[1].lane };
+	struct source source = new_source();
+	struct flow_params *params = must_malloc(sizeof *params);
+	uint64_t begun;
+
+	(void)state;
+	*params = (struct flow_params){ .worker_count = 2,
+					.slot_count = SLOTS + 1,
+					.raw_max = RAW_MAX,
+					.stall_timeout_ms = 300,
+					.context = &source,
+					.fill = fill,
+					.work = work };
+	init_sink(&sinks[0], 1);
+	init_sink(&sinks[1], 1);
+	sinks[1].gate = &gate;
+	pthread_mutex_lock(&gate);
+	assert_int_equal(flow_run(params, lanes, 2), 0);
+	free(params);
+	assert_int_equal(sinks[0].finished, SLOTS);
+	assert_true(sinks[1].lane.is_stalled);
+	begun = sinks[1].begun;
+	assert_true(begun < SLOTS);
+	pthread_mutex_unlock(&gate);
+	while (atomic_load(&sinks[1].ended) < 1)
+		sched_yield();
+	assert_int_equal(sinks[1].begun, begun);
+}
+
 static void *
 hold_gate_a_second(void *context)
 {
@@ -467,6 +508,39 @@ flow_whose_lane_works_ends_with_any_error(void **state)
 	}
 }
 
+/* The signal arrives while slot 70 is filled; the last test, for it stays. */
+static int
+fill_and_be_interrupted(void *context, struct slot *slot, bool *ret_is_end)
+{
+	if (slot->number == 70) {
+		kill(getpid(), SIGTERM);
+		while (!pf_interrupted())
+			sched_yield();
+	}
+	return fill(context, slot, ret_is_end);
+}
+
+static void
+flow_whose_lane_works_ends_when_a_signal_comes(void **state)
+{
+	struct source source = new_source();
+	struct sink sink;
+	struct lane *lane = &sink.lane;
+	struct flow_params params = { .worker_count = 2,
+				      .lane_works = true,
+				      .slot_count = 5,
+				      .raw_max = RAW_MAX,
+				      .context = &source,
+				      .fill = fill_and_be_interrupted,
+				      .work = work };
+
+	(void)state;
+	pf_catch_signals();
+	init_sink(&sink, 2);
+	assert_int_equal(flow_run(&params, &lane, 1), DSP_ECANCELED);
+	assert_true(sink.begun < 80);
+}
+
 /*
  * It hung for ever when the only lane did.  What is left behind is static, as
  * its thread still looks at it.
@@ -511,6 +585,7 @@ main(void)
 		cmocka_unit_test(flow_whose_lane_works_does_all_in_order),
 		cmocka_unit_test(flow_whose_lane_works_ends_with_any_error),
 		cmocka_unit_test(flow_whose_only_lane_hangs_ends),
+		cmocka_unit_test(flow_leaves_a_lane_that_hangs_for_good),
 		cmocka_unit_test(flow_gives_every_lane_every_slot_in_order),
 		cmocka_unit_test(flow_without_lanes_works_on_every_slot),
 		cmocka_unit_test(flow_lane_that_fails_does_not_stop_the_others),
@@ -521,6 +596,8 @@ main(void)
 		cmocka_unit_test(flow_sets_no_lane_aside_for_a_patient_one),
 		cmocka_unit_test(
 			flow_under_any_failing_call_ends_with_its_error),
+		cmocka_unit_test(
+			flow_whose_lane_works_ends_when_a_signal_comes),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

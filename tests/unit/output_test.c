@@ -68,6 +68,20 @@ output_not_committed_leaves_nothing(void **state)
 	assert_int_equal(dir_count("."), 0);
 }
 
+/* A device was replaced by a file, when asked. */
+static void
+output_never_replaces_what_is_no_file(void **state)
+{
+	struct output *output;
+
+	(void)state;
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(mkdir("dir", 0700), 0);
+	assert_int_equal(output_open("fifo", true, NULL, &output), DSP_EEXIST);
+	assert_int_equal(output_open("dir", true, NULL, &output), DSP_EEXIST);
+	assert_int_equal(dir_count("."), 2);
+}
+
 static void
 output_that_exists_is_not_replaced_unless_asked(void **state)
 {
@@ -275,6 +289,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(output_appears_when_it_is_committed),
 		scratch_test(output_not_committed_leaves_nothing),
+		scratch_test(output_never_replaces_what_is_no_file),
 		scratch_test(output_that_exists_is_not_replaced_unless_asked),
 		scratch_test(output_does_not_write_through_a_link),
 		scratch_test(output_needs_a_name),
