@@ -144,6 +144,10 @@ command_pack(const struct options *options)
 	err = check(options, to_stdout, &source);
 	if (err < 0)
 		goto out;
+	if (options->dry_run && options->output != NULL && !to_stdout)
+		err = output_check(options->output, options->force, &source);
+	if (err < 0)
+		goto out;
 	err = options->dry_run ? pack_dry(&params, &result)
 	      : to_stdout      ? pack_to_stdout(&params, &result)
 			  : pack_to_file(options, &params, &source, &result);
@@ -151,12 +155,17 @@ command_pack(const struct options *options)
 	if (err < 0)
 		goto out;
 	fields = to_json(&result);
-	talk_say("%s %llu files, %s, into %s: %s, version %u, %.1f s",
-		 options->dry_run ? "would pack" : "packed",
-		 (unsigned long long)result.file_count,
-		 talk_size(result.file_bytes),
-		 options->output != NULL ? options->output : "nothing",
-		 talk_size(result.image_size), params.version, talk_seconds());
+	if (options->dry_run)
+		talk_say("would pack %llu files, %s",
+			 (unsigned long long)result.file_count,
+			 talk_size(result.file_bytes));
+	else
+		talk_say("packed %llu files, %s, into %s: %s, version %u, "
+			 "%.1f s",
+			 (unsigned long long)result.file_count,
+			 talk_size(result.file_bytes), options->output,
+			 talk_size(result.image_size), params.version,
+			 talk_seconds());
 out:
 	talk_summary("pack", err_exit_code(err), fields);
 	return err_exit_code(err);

@@ -34,9 +34,9 @@ dp_fail(const struct dp *dp, int err, const char *what)
 	return report_error(err, dp->params.path, "%s", what);
 }
 
-/* The directory, and those above it that are missing. */
+/* The directory, and those above it that are missing; dry: may they be? */
 static int
-make_dirs(const char *path, const struct pf_stat *source)
+make_dirs(const char *path, const struct pf_stat *source, bool is_dry)
 {
 	size_t size = strlen(path);
 	char *part = malloc(size + 1);
@@ -67,7 +67,7 @@ make_dirs(const char *path, const struct pf_stat *source)
 	pf_close(fd);
 
 	memcpy(part, path, size + 1);
-	for (size_t i = end + 1; err == 0 && i <= size; i++) {
+	for (size_t i = end + 1; err == 0 && !is_dry && i <= size; i++) {
 		char c = part[i];
 
 		if (c != '/' && c != '\0')
@@ -115,8 +115,9 @@ open_root(struct dp *dp)
 			  source.type == PF_DIR;
 	int err = pf_open_dir(params->path, &dp->root);
 
-	if (err == DSP_ENOENT && params->may_create && !params->is_dry) {
-		err = make_dirs(params->path, has_source ? &source : NULL);
+	if (err == DSP_ENOENT && params->may_create) {
+		err = make_dirs(params->path, has_source ? &source : NULL,
+				params->is_dry);
 		if (err == 0)
 			err = pf_open_dir(params->path, &dp->root);
 	}

@@ -197,47 +197,72 @@ make_temp(struct output *output)
 	return err;
 }
 
+/* May there be an output of that name? */
+static int
+check_place(const struct output *output, bool replace,
+	    const struct pf_stat *outside)
+{
+	struct pf_stat stat;
+	bool is_inside = false;
+	int err = pf_stat_at(output->dir, output->name, &stat);
+
+	/* Never a directory, or a device such as /dev/null. */
+	if (err == 0 &&
+	    (!replace || (stat.type != PF_FILE && stat.type != PF_LINK)))
+		return DSP_EEXIST;
+	if (err < 0 && err != DSP_ENOENT)
+		return err;
+	err = 0;
+	if (outside != NULL)
+		err = output_is_inside(output->dir, outside, &is_inside);
+	return err == 0 && is_inside ? DSP_EOVERLAP : err;
+}
+
+static int
+fail_to_open(int err, const char *path, bool replace)
+{
+	return report_error(err, path, "%s",
+			    err != DSP_EEXIST ? "making the file"
+			    : replace ? "no regular file, not overwritten"
+				      : "not overwritten (--force does)");
+}
+
+int
+output_check(const char *path, bool replace, const struct pf_stat *outside)
+{
+	struct output output = { .dir = -1 };
+	int err = make_names(&output, path);
+
+	if (err == 0)
+		err = check_place(&output, replace, outside);
+	pf_close(output.dir);
+	free(output.path);
+	free(output.name);
+	free(output.temp);
+	return err < 0 ? fail_to_open(err, path, replace) : 0;
+}
+
 int
 output_open(const char *path, bool replace, const struct pf_stat *outside,
 	    struct output **ret_output)
 {
 	struct output *output = calloc(1, sizeof *output);
-	struct pf_stat stat;
-	bool is_inside = false;
 	int err = DSP_ENOMEM;
 
 	if (output == NULL)
 		return report_error(err, path, "making the file");
 	output->dir = output->fd = -1;
 	err = make_names(output, path);
-	if (err < 0)
-		goto out;
-	err = pf_stat_at(output->dir, output->name, &stat);
-	/* Never a directory, or a device such as /dev/null. */
-	if (err == 0 &&
-	    (!replace || (stat.type != PF_FILE && stat.type != PF_LINK))) {
-		err = DSP_EEXIST;
-		goto out;
-	}
-	if (err < 0 && err != DSP_ENOENT)
-		goto out;
-	err = 0;
-	if (outside != NULL)
-		err = output_is_inside(output->dir, outside, &is_inside);
-	if (err == 0 && is_inside)
-		err = DSP_EOVERLAP;
+	if (err == 0)
+		err = check_place(output, replace, outside);
 	if (err == 0)
 		err = make_temp(output);
-	if (err < 0)
-		goto out;
+	if (err < 0) {
+		output_close(output);
+		return fail_to_open(err, path, replace);
+	}
 	*ret_output = output;
 	return 0;
-out:
-	output_close(output);
-	return report_error(err, path, "%s",
-			    err != DSP_EEXIST ? "making the file"
-			    : replace ? "no regular file, not overwritten"
-				      : "not overwritten (--force does)");
 }
 
 int

@@ -28,6 +28,9 @@ struct output;
 int output_open(const char *path, bool replace, const struct pf_stat *outside,
 		struct output **ret_output);
 
+/* Would output_open() have something against it?  Makes nothing. */
+int output_check(const char *path, bool replace, const struct pf_stat *outside);
+
 /* Where to write; lent until output_close(). */
 int output_fd(const struct output *output);
 

@@ -287,6 +287,8 @@ despool fanout s dp8 --dry-run
 claim a_dry_run_makes_nothing both ended 0 dp8 "would publish version 1" ++ absent dp8
 echo more >s/more
 snapshot dp7/LOC00000 dp7
+despool fanout s s/inside --dry-run
+claim a_dry_run_sees_an_overlap_that_would_be both ended 2 s/inside ++ absent s/inside
 despool fanout s dp7 --dry-run --json
 claim a_dry_run_changes_nothing both ended 0 ++ untouched dp7/LOC00000 dp7 ++ field_is version 2
 despool fanout s dp9 --exclude many --exclude '*.o' --exclude large
