@@ -135,11 +135,11 @@ static void
 compare(const struct record *old, const struct record *new,
 	bool is_digest_known, struct old_view *view)
 {
-	bool has_same_xattrs = old->xattrs_size == new->xattrs_size;
+	bool has_same_xattrs = old->xattrs_size ==
+			       new->xattrs_size &&memcmp(old->xattrs,
+							 new->xattrs,
+							 new->xattrs_size) == 0;
 
-	if (has_same_xattrs && new->xattrs_size > 0)
-		has_same_xattrs =
-			memcmp(old->xattrs, new->xattrs, new->xattrs_size) == 0;
 	view->what = OLD_OTHER;
 	if (old->type == RECORD_DIR && new->type == RECORD_DIR) {
 		view->what = OLD_SAME;

@@ -8,9 +8,12 @@
 static struct record
 file_of(uint64_t size, uint8_t digest)
 {
+	static const uint8_t none[1];
 	struct record record = { .type = RECORD_FILE,
 				 .size = size,
-				 .data_size = size };
+				 .data_size = size,
+				 .xattrs = none,
+				 .segments = none };
 
 	memset(record.digest.bytes, digest, sizeof record.digest.bytes);
 	return record;
