@@ -52,7 +52,7 @@ is_left(const struct fanout_dest *dest)
 static bool
 can_retry(const struct fanout_params *params)
 {
-	for (size_t i = 0; params->dests != NULL && i < params->dest_count; i++)
+	for (size_t i = 0; i < params->dest_count; i++)
 		if (params->dests[i].state == FANOUT_FAILED &&
 		    is_left(&params->dests[i]))
 			return true;
@@ -240,6 +240,39 @@ to_json(const struct fanout_params *params, const struct fanout_result *result)
 	return fields;
 }
 
+/* Say how it went, and what is to be done now.  Returns the exit code. */
+static int
+tell_result(const struct options *options, const struct fanout_params *params,
+	    const struct fanout_result *result, bool is_image, int err)
+{
+	int exit_code = err_exit_code(err);
+	size_t failed = count_state(params, FANOUT_FAILED);
+	size_t done = count_state(params, FANOUT_PUBLISHED) +
+		      count_state(params, FANOUT_UNCHANGED);
+
+	for (size_t i = 0; i < params->dest_count; i++)
+		tell_dest(&params->dests[i], result, options->dry_run);
+	if (failed > 0 && done > 0 && exit_code != EXIT_USAGE)
+		exit_code = EXIT_PARTLY;
+
+	/* A number that nobody got may be the wrong one. */
+	if (can_retry(params) && exit_code != EXIT_USAGE && !options->json)
+		print_retry(options, params,
+			    done > 0 ? result->version : options->version,
+			    is_image);
+	if (err == 0)
+		talk_say("%s %s version %u at %zu of %zu destinations, %s "
+			 "written, %.1f s",
+			 params->package_id,
+			 options->dry_run ? "would be" : "is", result->version,
+			 done + (options->dry_run
+					 ? count_state(params, FANOUT_PENDING)
+					 : 0),
+			 params->dest_count, talk_size(result->bytes_written),
+			 talk_seconds());
+	return exit_code;
+}
+
 int
 command_fanout(const struct options *options)
 {
@@ -251,7 +284,7 @@ command_fanout(const struct options *options)
 							  : DEFAULT_PACKAGE_ID,
 		.version = options->version,
 		.dests = dests,
-		.dest_count = dest_count,
+		.dest_count = dests != NULL ? dest_count : 0,
 		.keep = options->keep,
 		.worker_count = options->jobs,
 		.stall_timeout_s = options->stall_timeout_s,
@@ -268,9 +301,7 @@ command_fanout(const struct options *options)
 		.progress = show,
 	};
 	struct fanout_result result = { 0 };
-	json_t *fields = NULL;
 	bool is_image = false;
-	size_t failed, done;
 	int exit_code;
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
 
@@ -278,40 +309,14 @@ command_fanout(const struct options *options)
 	/* Staging must be cleaned up. */
 	pf_catch_signals();
 	pf_ignore_closed_pipes();
-	for (size_t i = 0; i < dest_count && dests != NULL; i++)
+	for (size_t i = 0; i < params.dest_count; i++)
 		dests[i].path = options->arguments[i + 1];
 	if (err == 0)
 		err = read_identity(options, &params, &is_image);
 	if (err == 0)
 		err = fanout(&params, &result);
-	exit_code = err_exit_code(err);
-	failed = dests != NULL ? count_state(&params, FANOUT_FAILED) : 0;
-	done = dests != NULL ? count_state(&params, FANOUT_PUBLISHED) +
-				       count_state(&params, FANOUT_UNCHANGED)
-			     : 0;
-	for (size_t i = 0; i < dest_count && dests != NULL; i++)
-		tell_dest(&dests[i], &result, options->dry_run);
-	if (failed > 0 && done > 0 && exit_code != EXIT_USAGE)
-		exit_code = EXIT_PARTLY;
-
-	/* A number that nobody got may be the wrong one. */
-	if (can_retry(&params) && exit_code != EXIT_USAGE && !options->json)
-		print_retry(options, &params,
-			    done > 0 ? result.version : options->version,
-			    is_image);
-	if (err == 0)
-		talk_say("%s %s version %u at %zu of %zu destinations, %s "
-			 "written, %.1f s",
-			 params.package_id,
-			 options->dry_run ? "would be" : "is", result.version,
-			 done + (options->dry_run
-					 ? count_state(&params, FANOUT_PENDING)
-					 : 0),
-			 dest_count, talk_size(result.bytes_written),
-			 talk_seconds());
-	if (dests != NULL)
-		fields = to_json(&params, &result);
-	talk_summary("fanout", exit_code, fields);
+	exit_code = tell_result(options, &params, &result, is_image, err);
+	talk_summary("fanout", exit_code, to_json(&params, &result));
 	if (result.is_stalled) {
 		fflush(NULL);
 		pf_exit_now(exit_code);
