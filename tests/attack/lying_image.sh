@@ -178,4 +178,16 @@ long=$(awk 'BEGIN { while (i++ < 300) printf "n" }')
 need tool image_make long.pck d= "f=$long=x"
 despool unpack long.pck long
 claim a_name_too_long_for_the_disk_is_an_error both failed "too long" ++ absent long
+
+# A block whose frame is whole, but holds other bytes than its name says (S1).
+
+need tool image_make named.pck d= f=a=evil n=good
+for command in "unpack named.pck room/named" "unpack named.pck room/named -j 1" "verify named.pck" "fanout named.pck dpn" \
+	"cat named.pck a"; do
+	# shellcheck disable=SC2086
+	despool $command
+	claim "a_block_that_is_not_its_name_is_refused_by_$(echo "$command" | tr ' .' '__')" ended 8 named.pck
+done
+claim nor_is_it_published absent dpn/LOC00000/current room/named
+need rm -rf dpn
 claim nothing_is_left_anywhere both holds room ++ nothing_left . room ++ untouched outside outside

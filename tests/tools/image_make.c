@@ -15,6 +15,7 @@
  *   h=PATH=TARGET         a hard link
  *   m=MODE  u=ID=NAME     of the records that follow: permission bits, owner
  *   x=NAME=VALUE          an attribute of the next record
+ *   n=DATA                what the block is named after, instead of its data
  *
  * in the order in which they are to stand.  All data are one block.
  */
@@ -36,6 +37,7 @@
 static struct buffer data;     /* of the block */
 static struct buffer segments; /* of the record */
 static struct buffer xattrs;   /* of the next record */
+static const char *false_name;
 static const char *owner_name = "";
 static uint32_t owner_id;
 static unsigned mode = 0755;
@@ -145,6 +147,9 @@ take(struct image_writer *writer, char *text)
 	case 'm':
 		mode = (unsigned)strtoul(text + 2, NULL, 8);
 		return;
+	case 'n':
+		false_name = text + 2;
+		return;
 	case 'u':
 		owner_name = split(text + 2, '=');
 		owner_id = (uint32_t)strtoul(text + 2, NULL, 10);
@@ -194,7 +199,11 @@ main(int argc, char **argv)
 		     "frame");
 		block.frame_size = (uint32_t)size;
 		block.block.raw_size = (uint32_t)data.size;
-		digest_of(data.data, data.size, &block.block.name);
+		if (false_name != NULL)
+			digest_of(false_name, strlen(false_name),
+				  &block.block.name);
+		else
+			digest_of(data.data, data.size, &block.block.name);
 		digest_of(frame, size, &block.frame_digest);
 		must(image_writer_add_block(writer, &block), "block");
 		frame_encoder_free(encoder);

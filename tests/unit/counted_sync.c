@@ -13,11 +13,18 @@
 #include "tests/unit/support.h"
 
 static atomic_uint count;
+static atomic_uint file_system_count;
 
 unsigned
 sync_count(void)
 {
 	return atomic_load(&count);
+}
+
+unsigned
+sync_file_system_count(void)
+{
+	return atomic_load(&file_system_count);
 }
 
 int
@@ -32,6 +39,7 @@ int
 pf_sync_file_system(int fd)
 {
 	(void)fd;
+	atomic_fetch_add(&file_system_count, 1);
 	atomic_fetch_add(&count, 1);
 	return pf_fault();
 }

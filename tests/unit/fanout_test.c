@@ -215,6 +215,45 @@ fanout_over_a_tree_somebody_changed_gives_the_tree_of_the_source(void **state)
 	}
 }
 
+/*
+ * Only the bytes of one file in the tree to be recycled were changed, in
+ * place: its directory is as it was.
+ */
+static void
+fanout_over_a_file_changed_in_place_gives_the_tree_of_the_source(void **state)
+{
+	static const char *const changed[] = { "bin/file84", "large181" };
+
+	(void)state;
+	make_source(false);
+	assert_int_equal(publish(1, false), 0);
+	for (unsigned round = 0; round < 5; round++) {
+		char path[64];
+
+		change_file("tree/bin/file24", round % 2 == 0 ? "x" : "y");
+		assert_int_equal(publish(1, false), 0);
+		assert_same_trees("tree", "dp0" CURRENT);
+
+		/* The one before, which the next version will be made of. */
+		snprintf(path, sizeof path, "dp0/LOC00000/%u/%s", round + 1,
+			 changed[round % 2]);
+		change_file(path, "spoilt");
+	}
+}
+
+/* S6: the tree and its state are on disk before it is shown. */
+static void
+fanout_syncs_the_file_system_of_each_destination(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	make_source(false);
+	before = sync_file_system_count();
+	assert_int_equal(publish(2, false), 0);
+	assert_true(sync_file_system_count() >= before + 2);
+}
+
 /* The version that `current` leads to; "" for none. */
 static void
 assert_current_is_whole(const char *dp, const char *old, const char *new)
@@ -344,6 +383,9 @@ main(void)
 		scratch_test(fanout_of_hard_links_gives_the_tree_of_the_source),
 		scratch_test(
 			fanout_of_changed_attributes_gives_the_tree_of_the_source),
+		scratch_test(
+			fanout_over_a_file_changed_in_place_gives_the_tree_of_the_source),
+		scratch_test(fanout_syncs_the_file_system_of_each_destination),
 		scratch_test(fanout_of_what_is_published_changes_nothing),
 		scratch_test(
 			fanout_over_a_tree_somebody_changed_gives_the_tree_of_the_source),

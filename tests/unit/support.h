@@ -74,6 +74,7 @@ void reports_clear(void);
 
 /* Calls of pf_sync() and pf_sync_file_system() so far. */
 unsigned sync_count(void);
+unsigned sync_file_system_count(void); /* of these, whole file systems */
 
 /* A path below the top of the source tree: $TOP, else "." of the start. */
 const char *source_path(const char *path);
