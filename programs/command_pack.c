@@ -64,7 +64,8 @@ check(const struct options *options, bool to_stdout, struct pf_stat *ret_source)
 	const char *source = options->arguments[0];
 	int err;
 
-	if (options->output == NULL && !options->dry_run)
+	if (options->output == NULL ? !options->dry_run
+				    : options->output[0] == '\0')
 		return report_error(DSP_EINVAL, NULL,
 				    "pack needs -o FILE (or -o -)");
 	if (to_stdout && pf_is_terminal(STDOUT_FD))
