@@ -74,7 +74,11 @@ check(const struct options *options, bool to_stdout, struct pf_stat *ret_source)
 	err = pf_stat(source, ret_source);
 	if (err == 0 && ret_source->type != PF_DIR)
 		err = DSP_ENOTDIR;
-	return err < 0 ? report_error(err, source, "packing") : 0;
+	if (err < 0)
+		return report_error(err, source, "packing");
+	if (options->dry_run && options->output != NULL && !to_stdout)
+		err = output_check(options->output, options->force, ret_source);
+	return err;
 }
 
 static int
@@ -143,10 +147,6 @@ command_pack(const struct options *options)
 
 	talk_start(options, to_stdout);
 	err = check(options, to_stdout, &source);
-	if (err < 0)
-		goto out;
-	if (options->dry_run && options->output != NULL && !to_stdout)
-		err = output_check(options->output, options->force, &source);
 	if (err < 0)
 		goto out;
 	err = options->dry_run ? pack_dry(&params, &result)

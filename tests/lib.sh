@@ -419,5 +419,13 @@ mounted() {
 	at_exit "umount -l '$mounted_dir' 2>/dev/null"
 }
 
+# mounted_new KIND SIZE - the same, of a new file system in the file KIND.img
+
+mounted_new() {
+	truncate -s "$2" "$1.img" && command -v "mkfs.$1" >/dev/null &&
+		"mkfs.$1" -q "$1.img" >/dev/null 2>"$FIRST_ROOM/.mount" &&
+		mounted "$1" -o loop "$1.img"
+}
+
 NEEDS_MOUNT="needs root and the right to mount"
 NEEDS_ROOT="needs root"

@@ -401,11 +401,23 @@ dp_check_room(struct dp *dp, uint64_t size)
 			    (unsigned long long)size, (unsigned long long)room);
 }
 
+/* DEST/below, which the caller frees; NULL: out of memory. */
+static char *
+path_below(const struct dp *dp, const char *below)
+{
+	size_t size = strlen(dp->params.path) + strlen(below) + 2;
+	char *path = malloc(size);
+
+	if (path != NULL)
+		snprintf(path, size, "%s/%s", dp->params.path, below);
+	return path;
+}
+
 struct image *
 dp_manifest(struct dp *dp, uint32_t version)
 {
 	char name[DP_NAME_SIZE];
-	size_t size;
+	char below[DP_NAME_SIZE + sizeof ".despool/"];
 	char *path;
 	int fd = -1;
 
@@ -417,11 +429,10 @@ dp_manifest(struct dp *dp, uint32_t version)
 	image_close(dp->manifest);
 	dp->manifest = NULL;
 	dp_name(name, dp, version, "manifest");
-	size = strlen(dp->params.path) + strlen(name) + sizeof "/.despool/";
-	path = malloc(size);
+	snprintf(below, sizeof below, ".despool/%s", name);
+	path = path_below(dp, below);
 	if (path == NULL)
 		return NULL;
-	snprintf(path, size, "%s/.despool/%s", dp->params.path, name);
 	if (pf_open_read_at(dp->control, name, &fd) == 0)
 		(void)image_open_fd(fd, path, &dp->manifest);
 	free(path);
@@ -519,25 +530,7 @@ dp_recyclable(struct dp *dp, uint32_t version, unsigned keep)
 	return 0;
 }
 
-/*
- * Is the top of the old tree as it was when it was published?  Its row is the
- * first one.  Those of the other directories are looked at as they are met;
- * the top's does not outlive its next renaming.
- */
-static int
-check_top(struct dp *dp, const char *number)
-{
-	const uint8_t *row = rows_reader_get(&dp->old_rows, 0);
-	struct pf_stat stat;
-	int err = pf_stat_at(dp->package, number, &stat);
-
-	stat.device = 0;
-	if (err == 0 && (row == NULL || !row_holds(row, &stat)))
-		err = DSP_EDIFFERS;
-	return err;
-}
-
-/* Write that row, now that the tree has its name. */
+/* Write the row of the tree's top, now that the tree has its name. */
 static int
 write_top(struct dp *dp, const char *number, const char *rows_name)
 {
@@ -566,6 +559,7 @@ take_old(struct dp *dp, uint32_t version)
 	char name[DP_NAME_SIZE];
 	char number[16];
 	struct image *manifest = dp_manifest(dp, version);
+	struct pf_stat stat;
 	int err;
 
 	if (manifest == NULL)
@@ -576,8 +570,15 @@ take_old(struct dp *dp, uint32_t version)
 	if (err == 0)
 		err = rows_reader_init(&dp->old_rows, dp->old_rows_fd,
 				       image_root_digest(manifest));
-	if (err == 0)
-		err = check_top(dp, number);
+
+	/*
+	 * Is the top as it was when it was published?  The other directories
+	 * are looked at as they are met; this row does not outlive the top's
+	 * next renaming.
+	 */
+	if (err == 0 &&
+	    !rows_reader_holds(&dp->old_rows, 0, dp->package, number, &stat))
+		err = DSP_EDIFFERS;
 	if (err < 0)
 		return err;
 	(void)pf_unlink_at(dp->state, name);
@@ -729,13 +730,11 @@ check_path(struct dp *dp, const char *below, struct image *manifest,
 				       .worker_count = worker_count,
 				       .differs = ignore_difference };
 	struct check_result result = { 0 };
-	size_t size = strlen(dp->params.path) + strlen(below) + 2;
-	char *path = malloc(size);
+	char *path = path_below(dp, below);
 	int err;
 
 	if (path == NULL)
 		return dp_fail(dp, DSP_ENOMEM, "reading back");
-	snprintf(path, size, "%s/%s", dp->params.path, below);
 	params.path = path;
 	err = check_tree(&params, &result);
 	if (err == 0 && result.missing + result.changed + result.extra > 0)

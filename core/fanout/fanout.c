@@ -523,8 +523,7 @@ write_and_publish(struct fanout *fanout)
 			err = image_write_manifest(fanout->image,
 						   fanout->manifest_fd);
 		if (err < 0)
-			return report_error(err, pf_temp_dir(),
-					    "writing the manifest");
+			return fanout_fail_manifest(err);
 	}
 	if (fanout->owners == NULL)
 		report_info(NULL, "not root: the packed owners are left out");

@@ -78,6 +78,9 @@ struct fanout {
 int fanout_each(struct fanout *fanout, bool (*applies)(const struct target *),
 		int (*step)(struct target *target), unsigned timeout_s);
 
+/* Report err about the manifest, which is in a temporary file.  Returns err. */
+int fanout_fail_manifest(int err);
+
 /* A target failed; err is reported.  Returns err. */
 int fanout_lose(struct target *target, int err);
 

@@ -135,6 +135,12 @@ work(void *context, unsigned worker, struct slot *slot)
 	return err;
 }
 
+int
+fanout_fail_manifest(int err)
+{
+	return report_error(err, pf_temp_dir(), "writing the manifest");
+}
+
 /* A tree's manifest is written as the slots go by. */
 static int
 take_slot(struct lane_thread *thread, const struct slot *slot)
@@ -160,9 +166,7 @@ take_slot(struct lane_thread *thread, const struct slot *slot)
 		err = pf_write_at(fanout->round_seen_fd, slot->rows,
 				  slot->record_count * ROW_SIZE,
 				  ROWS_HEADER_SIZE + slot->ordinal * ROW_SIZE);
-	return err < 0 ? report_error(err, pf_temp_dir(),
-				      "writing the manifest")
-		       : 0;
+	return err < 0 ? fanout_fail_manifest(err) : 0;
 }
 
 /*
@@ -206,7 +210,7 @@ finish_manifest(struct fanout *fanout, int manifest_fd)
 	image_writer_set_version(fanout->writer, fanout->result.version);
 	err = image_writer_finish(fanout->writer, &fanout->root_digest, NULL);
 	if (err < 0)
-		return report_error(err, pf_temp_dir(), "writing the manifest");
+		return fanout_fail_manifest(err);
 	if (fanout->has_content &&
 	    !digest_equal(&fanout->result.content, &root->content))
 		return report_error(DSP_ECHANGED, fanout->params->source,
@@ -214,7 +218,7 @@ finish_manifest(struct fanout *fanout, int manifest_fd)
 	rows_put_header(header, &fanout->root_digest);
 	err = pf_write_at(fanout->round_seen_fd, header, sizeof header, 0);
 	if (err < 0)
-		return report_error(err, pf_temp_dir(), "writing the manifest");
+		return fanout_fail_manifest(err);
 	fanout->has_content = true;
 	fanout->result.content = root->content;
 	fanout->result.file_count = root->file_count;
@@ -327,7 +331,7 @@ open_tree(struct fanout *fanout, struct round *round)
 		err = image_writer_new(round->manifest_fd, IMAGE_MANIFEST,
 				       &image, &fanout->writer);
 	if (err < 0)
-		return report_error(err, pf_temp_dir(), "writing the manifest");
+		return fanout_fail_manifest(err);
 	round->manifest_lane = (struct lane){ .context = fanout,
 					      .thread_count = 1,
 					      .is_patient = true,

@@ -135,17 +135,12 @@ static void
 compare(const struct record *old, const struct record *new,
 	bool is_digest_known, struct old_view *view)
 {
-	bool has_same_xattrs = old->xattrs_size ==
-			       new->xattrs_size &&memcmp(old->xattrs,
-							 new->xattrs,
-							 new->xattrs_size) == 0;
-
 	view->what = OLD_OTHER;
 	if (old->type == RECORD_DIR && new->type == RECORD_DIR) {
 		view->what = OLD_SAME;
 		return;
 	}
-	if (old->type != new->type || !has_same_xattrs ||
+	if (old->type != new->type || !record_same_xattrs(old, new) ||
 	    new->type == RECORD_HARDLINK)
 		return;
 	if (new->type == RECORD_SYMLINK) {

@@ -43,16 +43,22 @@ record_same_data(const struct record *a, const struct record *b)
 }
 
 bool
+record_same_xattrs(const struct record *a, const struct record *b)
+{
+	return a->xattrs_size == b->xattrs_size &&
+	       memcmp(a->xattrs, b->xattrs, a->xattrs_size) == 0;
+}
+
+bool
 record_same_metadata(const struct record *a, const struct record *b)
 {
 	return a->type == b->type && a->mode == b->mode && a->uid == b->uid &&
 	       a->gid == b->gid && a->mtime == b->mtime && a->size == b->size &&
-	       a->xattrs_size == b->xattrs_size &&
 	       a->target_size == b->target_size &&
 	       strcmp(a->user, b->user) == 0 &&
 	       strcmp(a->group, b->group) == 0 &&
 	       memcmp(a->target, b->target, a->target_size) == 0 &&
-	       memcmp(a->xattrs, b->xattrs, a->xattrs_size) == 0;
+	       record_same_xattrs(a, b);
 }
 
 /* As arena_copy(), but nothing is taken for nothing. */

@@ -75,6 +75,8 @@ bool record_is_large(const struct record *record, uint32_t average);
 /* Both are files, and their bytes are known to be the same. */
 bool record_same_data(const struct record *a, const struct record *b);
 
+bool record_same_xattrs(const struct record *a, const struct record *b);
+
 /* Everything that is not data is equal, path aside. */
 bool record_same_metadata(const struct record *a, const struct record *b);
 

@@ -46,8 +46,7 @@ same_xattrs(const struct check *check, const struct record *a,
 	struct xattr x, y;
 
 	if (check->is_root)
-		return a->xattrs_size == b->xattrs_size &&
-		       memcmp(a->xattrs, b->xattrs, a->xattrs_size) == 0;
+		return record_same_xattrs(a, b);
 	for (;;) {
 		bool has_x, has_y;
 

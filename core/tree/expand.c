@@ -214,24 +214,6 @@ show_top(struct expand *expand, int top)
 	return err;
 }
 
-/*
- * Has nobody put anything into the old tree's directory, or taken it out (S1)?
- * The top was looked at before it was renamed.
- */
-static bool
-old_dir_holds(struct expand *expand, int dir, const char *name,
-	      uint64_t old_ordinal)
-{
-	const uint8_t *row =
-		rows_reader_get(expand->params.old_rows, old_ordinal);
-	struct pf_stat stat;
-
-	if (row == NULL || pf_stat_at(dir, name, &stat) < 0)
-		return false;
-	stat.device = 0;
-	return row_holds(row, &stat);
-}
-
 static int
 begin_dir(struct expand *expand, const struct slot *slot, size_t i,
 	  struct node *parent, bool is_old)
@@ -241,10 +223,16 @@ begin_dir(struct expand *expand, const struct slot *slot, size_t i,
 	int dir = parent != NULL ? parent->fd : expand->params.parent;
 	const char *name = parent != NULL ? name_in(record)
 					  : expand->params.name;
+	struct pf_stat stat;
 	int err;
 
+	/*
+	 * Has somebody put anything into the old directory, or taken it out
+	 * (S1)?  The top was looked at before it was renamed.
+	 */
 	if (is_old && parent != NULL &&
-	    !old_dir_holds(expand, dir, name, slot->old[i].ordinal)) {
+	    !rows_reader_holds(expand->params.old_rows, slot->old[i].ordinal,
+			       dir, name, &stat)) {
 		atomic_store(&expand->is_spoiled, true);
 		return DSP_EDIFFERS;
 	}
@@ -434,19 +422,14 @@ remove_gone(struct expand *expand, const struct old_gone *gone)
 			   expand->params.shown);
 }
 
-/* Is the old tree's file the one that its row is about? */
+/* Is the old tree's file the one that its row is about, and ours alone? */
 static bool
-old_holds(struct expand *expand, const struct node *node,
-	  const struct record *record, uint64_t old_ordinal)
+old_holds(struct expand *expand, const struct node *node, const char *name,
+	  uint64_t old_ordinal, struct pf_stat *ret_stat)
 {
-	const uint8_t *row =
-		rows_reader_get(expand->params.old_rows, old_ordinal);
-	struct pf_stat stat;
-
-	if (row == NULL || pf_stat_at(node->fd, name_in(record), &stat) < 0)
-		return false;
-	stat.device = 0;
-	return row_holds(row, &stat) && stat.link_count == 1;
+	return rows_reader_holds(expand->params.old_rows, old_ordinal, node->fd,
+				 name, ret_stat) &&
+	       ret_stat->link_count == 1;
 }
 
 /* One record, in order: enter directories, find out where files go. */
@@ -460,6 +443,7 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 				    : OLD_NONE;
 	size_t depth = record_depth(record);
 	struct node *parent;
+	struct pf_stat stat;
 	int err = 0;
 
 	if (expand->params.wants != NULL &&
@@ -479,8 +463,9 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 	if (slot->is_part && i + 1 == slot->record_count) {
 		/* A large file that stays is kept in finish. */
 		if (old != OLD_SAME ||
-		    (!slot->is_skipped && !old_holds(expand, parent, record,
-						     slot->old[i].ordinal))) {
+		    (!slot->is_skipped &&
+		     !old_holds(expand, parent, name_in(record),
+				slot->old[i].ordinal, &stat))) {
 			if (old == OLD_OTHER)
 				err = remove_tree(parent->fd, name_in(record),
 						  expand->params.shown);
@@ -674,16 +659,8 @@ keep_old(struct expand *expand, struct node *node, const char *name,
 	 const struct record *record, uint64_t old_ordinal, bool has_data,
 	 struct pf_stat *ret_stat, bool *ret_done)
 {
-	const uint8_t *row =
-		rows_reader_get(expand->params.old_rows, old_ordinal);
-	struct pf_stat stat;
-	int err = pf_stat_at(node->fd, name, &stat);
-
-	stat.device = 0;
-	if (err == 0 && row != NULL && row_holds(row, &stat) &&
-	    stat.link_count == 1) {
+	if (old_holds(expand, node, name, old_ordinal, ret_stat)) {
 		*ret_done = true;
-		*ret_stat = stat;
 		if (record->type == RECORD_FILE)
 			atomic_fetch_add(&expand->files_kept, 1);
 		return expand_adjust_attributes(expand, node, name, record,

@@ -79,6 +79,8 @@ set_owner(struct expand *expand, struct node *node, const char *name, int fd,
 	uint32_t uid, gid;
 	int err;
 
+	*ret_is_new = false;
+
 	if (expand->params.owners == NULL)
 		return 0;
 	err = owners_to_ids(expand->params.owners, record->user, record->uid,
@@ -151,7 +153,7 @@ expand_adjust_attributes(struct expand *expand, struct node *node,
 			 struct pf_stat *stat)
 {
 	struct pf_stat before = *stat;
-	bool is_new = false;
+	bool is_new;
 	int err = set_owner(expand, node, name, -1, record, stat, &is_new);
 
 	/* A new owner clears capabilities and set-id bits: set them again. */

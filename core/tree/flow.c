@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/base/report.h"
+#include "platform/pf_direct.h"
 #include "platform/pf_process.h"
 #include "platform/pf_thread.h"
 
@@ -25,8 +26,7 @@ enum slot_state {
 
 enum {
 	/* How long the filler waits before it looks for a lane to set aside. */
-	PATIENCE_MS = 250,
-	SLOT_PAGE = 4096
+	PATIENCE_MS = 250
 };
 
 struct worker {
@@ -49,7 +49,7 @@ struct flow {
 
 	struct pf_condition *ended; /* flow_run() waits: a thread is through */
 	struct slot **slots;
-	size_t slot_count; /* grows by one for each lane set aside */
+	size_t slot_count; /* grows: see set_aside_laggards() */
 	size_t slot_capacity;
 	uint64_t next_number; /* of the slot to be filled */
 	unsigned in_source;   /* threads inside fill or work */
@@ -79,7 +79,7 @@ slot_add_record(struct slot *slot)
 void
 slot_align(struct slot *slot, uint64_t offset)
 {
-	slot->raw = slot->raw_memory + offset % SLOT_PAGE;
+	slot->raw = slot->raw_memory + offset % PF_DIRECT_ALIGNMENT;
 }
 
 static void
@@ -99,12 +99,13 @@ static int
 add_slot(struct flow *flow)
 {
 	struct slot *slot = calloc(1, sizeof *slot);
+	const size_t page = PF_DIRECT_ALIGNMENT;
 	/* Whole pages, and one for slot_align(). */
-	size_t raw_size = (flow->params.raw_max / SLOT_PAGE + 2) * SLOT_PAGE;
+	size_t raw_size = (flow->params.raw_max / page + 2) * page;
 
 	if (slot == NULL || flow->slot_count == flow->slot_capacity)
 		goto out;
-	slot->raw_memory = aligned_alloc(SLOT_PAGE, raw_size);
+	slot->raw_memory = aligned_alloc(page, raw_size);
 	if (flow->params.frame_max > 0)
 		slot->frame = malloc(flow->params.frame_max);
 	if (slot->raw_memory == NULL ||

@@ -22,7 +22,9 @@
  * Threads    flow_run() is called by one thread; the callbacks run as the
  *            picture says: fill on the caller's, work on several workers at
  *            once (for different slots), begin of one lane never at the same
- *            time, finish of one lane on several threads at once.
+ *            time, finish of one lane on several threads at once.  With
+ *            lane_works all of them run on the lane's threads, fill still
+ *            never at the same time.
  */
 
 #include <stdbool.h>
@@ -96,7 +98,8 @@ struct slot {
 
 /*
  * Before raw is filled with data that is at `offset` in its file: let it begin
- * as far behind a page's start in memory as it does there.
+ * as far behind a page's start in memory as it does there, so that whole
+ * pages can be written directly (pf_direct.h).
  */
 void slot_align(struct slot *slot, uint64_t offset);
 
@@ -145,8 +148,7 @@ struct flow_params {
 
 	/*
 	 * There is one lane, with worker_count threads, which do everything:
-	 * they fill and work, too, and what one has decompressed it writes
-	 * while it is in its cache.
+	 * they fill and work, too.
 	 */
 	bool lane_works;
 	unsigned slot_count;

@@ -218,33 +218,10 @@ check_place(const struct output *output, bool replace,
 	return err == 0 && is_inside ? DSP_EOVERLAP : err;
 }
 
+/* An output that has nothing of its own on disk yet. */
 static int
-fail_to_open(int err, const char *path, bool replace)
-{
-	return report_error(err, path, "%s",
-			    err != DSP_EEXIST ? "making the file"
-			    : replace ? "no regular file, not overwritten"
-				      : "not overwritten (--force does)");
-}
-
-int
-output_check(const char *path, bool replace, const struct pf_stat *outside)
-{
-	struct output output = { .dir = -1 };
-	int err = make_names(&output, path);
-
-	if (err == 0)
-		err = check_place(&output, replace, outside);
-	pf_close(output.dir);
-	free(output.path);
-	free(output.name);
-	free(output.temp);
-	return err < 0 ? fail_to_open(err, path, replace) : 0;
-}
-
-int
-output_open(const char *path, bool replace, const struct pf_stat *outside,
-	    struct output **ret_output)
+find_place(const char *path, bool replace, const struct pf_stat *outside,
+	   struct output **ret_output)
 {
 	struct output *output = calloc(1, sizeof *output);
 	int err = DSP_ENOMEM;
@@ -255,11 +232,42 @@ output_open(const char *path, bool replace, const struct pf_stat *outside,
 	err = make_names(output, path);
 	if (err == 0)
 		err = check_place(output, replace, outside);
-	if (err == 0)
-		err = make_temp(output);
 	if (err < 0) {
 		output_close(output);
-		return fail_to_open(err, path, replace);
+		return report_error(err, path, "%s",
+				    err != DSP_EEXIST ? "making the file"
+				    : replace
+					    ? "no regular file, not overwritten"
+					    : "not overwritten (--force does)");
+	}
+	*ret_output = output;
+	return 0;
+}
+
+int
+output_check(const char *path, bool replace, const struct pf_stat *outside)
+{
+	struct output *output;
+	int err = find_place(path, replace, outside, &output);
+
+	if (err == 0)
+		output_close(output);
+	return err;
+}
+
+int
+output_open(const char *path, bool replace, const struct pf_stat *outside,
+	    struct output **ret_output)
+{
+	struct output *output;
+	int err = find_place(path, replace, outside, &output);
+
+	if (err < 0)
+		return err;
+	err = make_temp(output);
+	if (err < 0) {
+		output_close(output);
+		return report_error(err, path, "making the file");
 	}
 	*ret_output = output;
 	return 0;

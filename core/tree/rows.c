@@ -83,3 +83,15 @@ rows_reader_get(struct rows_reader *reader, uint64_t ordinal)
 	}
 	return reader->data + (ordinal - reader->first) * ROW_SIZE;
 }
+
+bool
+rows_reader_holds(struct rows_reader *reader, uint64_t ordinal, int dir,
+		  const char *name, struct pf_stat *ret_stat)
+{
+	const uint8_t *row = rows_reader_get(reader, ordinal);
+
+	if (row == NULL || pf_stat_at(dir, name, ret_stat) < 0)
+		return false;
+	ret_stat->device = 0;
+	return row_holds(row, ret_stat);
+}

@@ -55,4 +55,11 @@ void rows_reader_release(struct rows_reader *reader);
 /* The row of a record, lent until the next call; NULL when there is none. */
 const uint8_t *rows_reader_get(struct rows_reader *reader, uint64_t ordinal);
 
+/*
+ * Is what stands at name in dir that which the row is about, whatever its
+ * device is called now?  Gives *ret_stat, with device 0, when it is.
+ */
+bool rows_reader_holds(struct rows_reader *reader, uint64_t ordinal, int dir,
+		       const char *name, struct pf_stat *ret_stat);
+
 #endif

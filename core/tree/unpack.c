@@ -600,8 +600,13 @@ static int
 prepare(struct unpack *unpack)
 {
 	const struct unpack_params *params = unpack->params;
-	int err = output_split(params->path, &unpack->parent, &unpack->name);
+	int err;
 
+	unpack->is_reported = image_kind(params->image) != IMAGE_WITH_BLOCKS;
+	if (unpack->is_reported)
+		return report_error(DSP_EFORMAT, image_name(params->image),
+				    "a manifest without blocks");
+	err = output_split(params->path, &unpack->parent, &unpack->name);
 	if (err == 0)
 		err = look(unpack);
 	else if (err == DSP_EINVAL)
@@ -631,12 +636,8 @@ unpack(const struct unpack_params *params, struct unpack_result *ret_result)
 	};
 	struct owners *owners = NULL;
 	struct unpack_result result = { 0 };
-	int err;
+	int err = prepare(&unpack);
 
-	if (image_kind(params->image) != IMAGE_WITH_BLOCKS)
-		return report_error(DSP_EFORMAT, image_name(params->image),
-				    "a manifest without blocks");
-	err = prepare(&unpack);
 	if (err == 0 && params->dry_run) {
 		err = count_tree(&unpack, &result);
 		if (err == 0)

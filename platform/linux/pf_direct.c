@@ -5,11 +5,10 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include "core/base/err.h"
 #include "platform/pf_err.h"
-#include "platform/pf_fault.h"
+#include "platform/pf_file.h"
 
 bool
 pf_direct_pays(int fd)
@@ -22,25 +21,13 @@ pf_direct_pays(int fd)
 int
 pf_write_direct_at(int fd, const void *data, size_t size, uint64_t offset)
 {
-	int err = pf_fault();
 	int flags = fcntl(fd, F_GETFL);
-	size_t done = 0;
+	int err;
 
-	if (err < 0)
-		return err;
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
 		return DSP_EUNSUPPORTED;
-	while (err == 0 && done < size) {
-		ssize_t n = pwrite(fd, (const char *)data + done, size - done,
-				   (off_t)(offset + done));
-
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			err = errno == EINVAL ? DSP_EUNSUPPORTED
-					      : pf_err(errno);
-	}
+	err = pf_write_at(fd, data, size, offset);
 	if (fcntl(fd, F_SETFL, flags) < 0 && err == 0)
 		err = pf_err(errno);
-	return err;
+	return err == DSP_EINVAL ? DSP_EUNSUPPORTED : err;
 }

@@ -15,17 +15,6 @@
 
 static char out[80];
 
-/* What may differ: times and bits that this file system or user cannot set. */
-static void
-differs(void *context, const char *path, size_t path_size, unsigned what)
-{
-	(void)context;
-	(void)path;
-	(void)path_size;
-	must((what & (CHECK_MISSING | CHECK_EXTRA | CHECK_TYPE | CHECK_CONTENT |
-		      CHECK_TARGET)) == 0);
-}
-
 static void
 unpack_and_check(struct image *image)
 {

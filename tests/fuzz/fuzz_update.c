@@ -86,17 +86,6 @@ publish(int fd)
 	return fanout(&params, &result);
 }
 
-/* What may differ: times and bits that this file system or user cannot set. */
-static void
-differs(void *context, const char *path, size_t path_size, unsigned what)
-{
-	(void)context;
-	(void)path;
-	(void)path_size;
-	must((what & (CHECK_MISSING | CHECK_EXTRA | CHECK_TYPE | CHECK_CONTENT |
-		      CHECK_TARGET)) == 0);
-}
-
 static void
 check_published(int fd)
 {

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include "core/tree/check.h"
 #include "core/tree/remove.h"
 #include "platform/pf_file.h"
 #include "platform/pf_process.h"
@@ -90,6 +91,17 @@ scratch_regain_root(bool was_root)
 {
 	if (was_root)
 		must(seteuid(0) == 0);
+}
+
+/* What may differ: times and bits that this file system or user cannot set. */
+static inline void
+differs(void *context, const char *path, size_t path_size, unsigned what)
+{
+	(void)context;
+	(void)path;
+	(void)path_size;
+	must((what & (CHECK_MISSING | CHECK_EXTRA | CHECK_TYPE | CHECK_CONTENT |
+		      CHECK_TARGET)) == 0);
 }
 
 #endif

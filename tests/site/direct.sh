@@ -24,9 +24,7 @@ need truncate -s 5000000 s/end
 need $DESPOOL pack s -o s.pck -q
 
 for kind in $(full 'ext4 xfs' ext4); do
-	truncate -s 1G $kind.img
-	if ! command -v mkfs.$kind >/dev/null || ! mkfs.$kind -q $kind.img >/dev/null 2>err ||
-		! mounted $kind -o loop $kind.img 2>/dev/null; then
+	if ! mounted_new $kind 1G; then
 		skip "large_files_are_complete_on_$kind" "needs root, loop mounts and mkfs.$kind"
 		continue
 	fi

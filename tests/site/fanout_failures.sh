@@ -316,6 +316,12 @@ claim SIGTERM_publishes_nothing_and_cleans_up interrupted
 
 # A destination that hangs: a frozen file system.
 
+wait_until_said() {
+	for _ in $(seq "$(full 100 400)"); do
+		grep -q "$1" err && break
+		sleep 0.1
+	done
+}
 frozen() {
 	command -v fsfreeze >/dev/null && command -v mkfs.ext4 >/dev/null && is_root || return 1
 	truncate -s 400M "$disk/ice.img" && mkfs.ext4 -q -F "$disk/ice.img" && mkdir ice &&
@@ -328,10 +334,7 @@ if frozen; then
 	rm -rf dp1 dp2
 	$DESPOOL fanout v2 dp1 ice dp2 --version 2 --stall-timeout 1 >out 2>err &
 	pid=$!
-	for _ in $(seq "$(full 100 400)"); do
-		grep -q 'To try again' err && break
-		sleep 0.1
-	done
+	wait_until_said 'To try again'
 	claim a_frozen_destination_is_given_up grep -q 'ice: .*made no progress' err
 	claim the_others_do_not_wait_for_it both published dp1 2 v2 ++ published dp2 2 v2
 	need fsfreeze -u ice
@@ -349,10 +352,7 @@ if frozen; then
 		(sleep 0.04 && fsfreeze -f ice) &
 		$DESPOOL fanout v2 dp1 ice dp2 --version 3 --stall-timeout 1 >out 2>err &
 		pid=$!
-		for _ in $(seq "$(full 100 400)"); do
-			grep -q 'To try again\|3 of 3' err && break
-			sleep 0.1
-		done
+		wait_until_said 'To try again\|3 of 3'
 		sleep 0.2
 		claim frozen_in_the_middle_the_others_complete both published dp1 3 v2 ++ published dp2 3 v2
 		fsfreeze -u ice

@@ -16,9 +16,7 @@ published() {
 }
 
 for kind in $(full 'xfs btrfs' xfs); do
-	truncate -s 1G $kind.img
-	if ! command -v mkfs.$kind >/dev/null || ! mkfs.$kind -q $kind.img >/dev/null 2>err ||
-		! mounted $kind -o loop $kind.img 2>/dev/null; then
+	if ! mounted_new $kind 1G; then
 		skip "destinations_share_blocks_on_$kind" "needs root, loop mounts and mkfs.$kind"
 		continue
 	fi
