@@ -343,7 +343,8 @@ cat_resolve(struct cat *cat, char **ret_target)
 				memcpy(*ret_target, record->target,
 				       record->target_size + 1);
 		} else if (record->type != RECORD_FILE) {
-			err = report_error(DSP_EINVAL, cat->path,
+			err = report_error(DSP_EINVAL,
+					   cat->path_size > 0 ? cat->path : ".",
 					   "is a %s, not a file",
 					   type_words[record->type]);
 		}

@@ -60,6 +60,16 @@ path_is_below(const char *path, size_t size, const char *top, size_t top_size)
 	       (size == top_size || path[top_size] == '/');
 }
 
+unsigned
+path_depth(const char *path, size_t size)
+{
+	unsigned depth = size > 0;
+
+	for (size_t i = 0; i < size; i++)
+		depth += path[i] == '/';
+	return depth;
+}
+
 size_t
 path_name_start(const char *path, size_t size)
 {

@@ -29,6 +29,9 @@ int path_compare(const char *a, size_t a_size, const char *b, size_t b_size);
 bool path_is_below(const char *path, size_t size, const char *top,
 		   size_t top_size);
 
+/* How many components are there?  0 for the top. */
+unsigned path_depth(const char *path, size_t size);
+
 /* Where the last component begins. */
 size_t path_name_start(const char *path, size_t size);
 

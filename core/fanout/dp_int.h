@@ -40,6 +40,16 @@ void dp_name(char name[DP_NAME_SIZE], const struct dp *dp, uint32_t version,
 /* Report err about the distribution point.  Returns err. */
 int dp_fail(const struct dp *dp, int err, const char *what);
 
+/* DEST/below, which the caller frees; NULL: out of memory. */
+char *dp_path(const struct dp *dp, const char *below);
+
+/* Does this version stay when `version` is published? */
+bool dp_stays(const struct dp *dp, uint32_t candidate, uint32_t version,
+	      unsigned keep);
+
+/* Let go of the rows of the tree that was recycled. */
+void dp_release_old(struct dp *dp);
+
 /* Let `current` name this version. */
 int dp_switch(struct dp *dp, uint32_t version);
 

@@ -6,15 +6,18 @@
 
 #include "core/base/bytes.h"
 #include "core/base/err.h"
+#include "core/base/path.h"
 
 unsigned
 record_depth(const struct record *record)
 {
-	unsigned depth = record->path_size > 0;
+	return path_depth(record->path, record->path_size);
+}
 
-	for (uint32_t i = 0; i < record->path_size; i++)
-		depth += record->path[i] == '/';
-	return depth;
+const char *
+record_name(const struct record *record)
+{
+	return record->path + path_name_start(record->path, record->path_size);
 }
 
 bool

@@ -66,6 +66,9 @@ struct record {
 /* A directory below the top is how many deep?  The top is 0. */
 unsigned record_depth(const struct record *record);
 
+/* The last component of its path. */
+const char *record_name(const struct record *record);
+
 /* Does this record bear a digest: is it a file with data? */
 bool record_has_digest(const struct record *record);
 

@@ -32,15 +32,8 @@ expand_fail(struct expand *expand, int err, const struct record *record,
 	return err;
 }
 
-static const char *
-name_in(const struct record *record)
-{
-	return record->path + path_name_start(record->path, record->path_size);
-}
-
-/* Remember the first error. */
-static int
-note(struct expand *expand, int err)
+int
+expand_note(struct expand *expand, int err)
 {
 	int none = 0;
 
@@ -56,9 +49,9 @@ row_of(const struct slot *slot, size_t i)
 	return slot->rows != NULL ? slot->rows + i * ROW_SIZE : NULL;
 }
 
-static int
-write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
-	  const struct pf_stat *stat)
+int
+expand_write_row(struct expand *expand, const struct record *record,
+		 uint64_t ordinal, const struct pf_stat *stat)
 {
 	uint8_t row[ROW_SIZE];
 	struct pf_stat here = *stat;
@@ -72,189 +65,6 @@ write_row(struct expand *expand, const struct record *record, uint64_t ordinal,
 			  ROWS_HEADER_SIZE + ordinal * ROW_SIZE);
 	return err < 0 ? expand_fail(expand, err, record, "writing its state")
 		       : 0;
-}
-
-/* Directories. */
-
-static void
-free_node(struct node *node)
-{
-	pf_close(node->fd);
-	arena_release(&node->arena);
-	free(node);
-}
-
-/* Give a directory its attributes; a failure is remembered. */
-static void
-finish_dir(struct expand *expand, struct node *node)
-{
-	struct pf_stat stat;
-	const char *name = node->parent != NULL ? node->name
-						: expand->params.name;
-	struct node above = { .fd = node->parent != NULL
-					    ? node->parent->fd
-					    : expand->params.parent };
-	int err = expand_set_attributes(expand, &above, name, node->fd,
-					&node->record, &stat);
-
-	if (err == 0)
-		err = write_row(expand, &node->record, node->ordinal, &stat);
-	note(expand, err);
-}
-
-void
-expand_leave(struct expand *expand, struct node *node)
-{
-	while (node != NULL && atomic_fetch_sub(&node->refs, 1) == 1) {
-		struct node *parent = node->parent;
-
-		if (atomic_load(&expand->err) == 0)
-			finish_dir(expand, node);
-		free_node(node);
-		node = parent;
-	}
-}
-
-/* Open the directory name below dir, made here unless is_old. */
-static int
-open_node(int dir, const char *name, bool is_old, const struct record *record,
-	  struct node *parent, struct node **ret_node)
-{
-	struct node *node = calloc(1, sizeof *node);
-	int err = DSP_ENOMEM;
-
-	if (node == NULL)
-		return err;
-	node->fd = -1;
-	node->parent = parent;
-	err = record_copy(record, &node->arena, &node->record);
-	if (err == 0 && !is_old)
-		err = pf_mkdir_at(dir, name, 0700);
-	if (err == 0)
-		err = pf_open_dir_at(dir, name, &node->fd);
-	if (err == DSP_EACCES && is_old && pf_set_mode_at(dir, name, 0700) == 0)
-		err = pf_open_dir_at(dir, name, &node->fd);
-	if (err == 0 && is_old)
-		err = pf_set_mode_fd(node->fd, 0700);
-
-	/*
-	 * What is made in it gets no access list that nobody packed: not from
-	 * the directory above the top, and not from a kept directory's own
-	 * default list.  That one gets the attributes of the new version.
-	 */
-	if (err == 0 && (is_old || parent == NULL))
-		err = expand_clear_attributes(dir, name);
-	if (err < 0) {
-		free_node(node);
-		return err;
-	}
-	node->name = name_in(&node->record);
-	atomic_init(&node->refs, 1);
-	*ret_node = node;
-	return 0;
-}
-
-static int
-push(struct expand *expand, struct node *node)
-{
-	if (expand->depth == expand->stack_capacity) {
-		size_t capacity = expand->stack_capacity * 2 + 16;
-		struct node **stack =
-			realloc(expand->stack, capacity * sizeof *stack);
-
-		if (stack == NULL)
-			return DSP_ENOMEM;
-		expand->stack = stack;
-		expand->stack_capacity = capacity;
-	}
-	expand->stack[expand->depth++] = node;
-	return 0;
-}
-
-/* Leave the directories that a path at depth is not below. */
-static void
-pop_to(struct expand *expand, size_t depth)
-{
-	while (expand->depth > depth)
-		expand_leave(expand, expand->stack[--expand->depth]);
-}
-
-static size_t
-path_depth(const char *path, size_t size)
-{
-	size_t depth = size > 0;
-
-	for (size_t i = 0; i < size; i++)
-		depth += path[i] == '/';
-	return depth;
-}
-
-/* Whom do new files belong to?  Asked of the top, which was just made. */
-static void
-find_own(struct expand *expand, int top)
-{
-	struct pf_stat stat;
-
-	pf_own_ids(&expand->own_uid, &expand->own_gid);
-	expand->has_own =
-		pf_stat_fd(top, &stat) == 0 && (stat.mode & 02000) == 0 &&
-		stat.uid == expand->own_uid && stat.gid == expand->own_gid;
-}
-
-/* Followers find this tree's files through a descriptor of their own. */
-static int
-show_top(struct expand *expand, int top)
-{
-	int copy = -1;
-	int err = pf_duplicate(top, &copy);
-
-	pf_lock(expand->lock);
-	expand->top = copy;
-	pf_unlock(expand->lock);
-	return err;
-}
-
-static int
-begin_dir(struct expand *expand, const struct slot *slot, size_t i,
-	  struct node *parent, bool is_old)
-{
-	const struct record *record = &slot->records[i];
-	struct node *node;
-	int dir = parent != NULL ? parent->fd : expand->params.parent;
-	const char *name = parent != NULL ? name_in(record)
-					  : expand->params.name;
-	struct pf_stat stat;
-	int err;
-
-	/*
-	 * Has somebody put anything into the old directory, or taken it out
-	 * (S1)?  The top was looked at before it was renamed.
-	 */
-	if (is_old && parent != NULL &&
-	    !rows_reader_holds(expand->params.old_rows, slot->old[i].ordinal,
-			       dir, name, &stat)) {
-		atomic_store(&expand->is_spoiled, true);
-		return DSP_EDIFFERS;
-	}
-	err = open_node(dir, name, is_old, record, parent, &node);
-	if (err < 0)
-		return expand_fail(expand, err, record,
-				   is_old ? "opening the directory"
-					  : "making the directory");
-	node->ordinal = slot->ordinal + i;
-	if (parent != NULL)
-		atomic_fetch_add(&parent->refs, 1);
-	else if (!is_old)
-		find_own(expand, node->fd);
-	if (parent == NULL)
-		err = show_top(expand, node->fd);
-	if (err == 0)
-		err = push(expand, node);
-	if (err < 0) {
-		expand_leave(expand, node);
-		return expand_fail(expand, err, record, "making the directory");
-	}
-	return 0;
 }
 
 /* Large files. */
@@ -290,7 +100,7 @@ leave_large(struct expand *expand, struct large *large, const struct slot *slot)
 		err = expand_set_attributes(expand, large->node, large->name,
 					    large->fd, record, &stat);
 	if (err == 0)
-		err = write_row(expand, record, large->ordinal, &stat);
+		err = expand_write_row(expand, record, large->ordinal, &stat);
 	if (err == 0) {
 		err = pf_close_checked(large->fd);
 		large->fd = -1;
@@ -319,7 +129,7 @@ begin_large(struct expand *expand, const struct slot *slot, size_t i,
 	err = record_copy(record, &large->arena, &large->record);
 	if (err < 0)
 		goto out;
-	large->name = name_in(&large->record);
+	large->name = record_name(&large->record);
 	if (is_old)
 		err = pf_unlink_at(parent->fd, large->name);
 	if (err == 0)
@@ -416,7 +226,7 @@ remove_gone(struct expand *expand, const struct old_gone *gone)
 	size_t depth = path_depth(gone->path, gone->path_size);
 	size_t start = path_name_start(gone->path, gone->path_size);
 
-	pop_to(expand, depth);
+	expand_leave_to(expand, depth);
 	assert(depth > 0 && expand->depth == depth);
 	return remove_tree(expand->stack[depth - 1]->fd, gone->path + start,
 			   expand->params.shown);
@@ -449,25 +259,27 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 	if (expand->params.wants != NULL &&
 	    !expand->params.wants(expand->params.wants_context, record))
 		return 0;
-	pop_to(expand, depth);
+	expand_leave_to(expand, depth);
 	assert(expand->depth == depth);
 	parent = depth > 0 ? expand->stack[depth - 1] : NULL;
 	if (record->type == RECORD_DIR) {
 		if (old == OLD_OTHER)
-			err = remove_tree(parent->fd, name_in(record),
+			err = remove_tree(parent->fd, record_name(record),
 					  expand->params.shown);
 		if (err < 0)
 			return err;
-		return begin_dir(expand, slot, i, parent, old == OLD_SAME);
+		return expand_begin_dir(expand, slot, i, parent,
+					old == OLD_SAME);
 	}
 	if (slot->is_part && i + 1 == slot->record_count) {
 		/* A large file that stays is kept in finish. */
 		if (old != OLD_SAME ||
 		    (!slot->is_skipped &&
-		     !old_holds(expand, parent, name_in(record),
+		     !old_holds(expand, parent, record_name(record),
 				slot->old[i].ordinal, &stat))) {
 			if (old == OLD_OTHER)
-				err = remove_tree(parent->fd, name_in(record),
+				err = remove_tree(parent->fd,
+						  record_name(record),
 						  expand->params.shown);
 			if (err < 0)
 				return err;
@@ -475,7 +287,7 @@ begin_record(struct expand *expand, const struct slot *slot, size_t i,
 					   old == OLD_SAME);
 		}
 	} else if (old == OLD_OTHER) {
-		err = remove_tree(parent->fd, name_in(record),
+		err = remove_tree(parent->fd, record_name(record),
 				  expand->params.shown);
 		if (err < 0)
 			return err;
@@ -530,7 +342,7 @@ begin(struct lane_thread *thread, const struct slot *slot)
 		}
 	}
 	if (err < 0) {
-		note(expand, err);
+		expand_note(expand, err);
 		if (scratch->large != NULL)
 			(void)leave_large(expand, scratch->large, slot);
 		leave_nodes(expand, scratch, slot);
@@ -684,7 +496,7 @@ make_one(struct lane_thread *thread, const struct slot *slot, size_t i,
 	struct expand_scratch *scratch = thread->scratch;
 	const struct record *record = &slot->records[i];
 	struct node *node = scratch->nodes[i];
-	const char *name = name_in(record);
+	const char *name = record_name(record);
 	bool is_file = record->type == RECORD_FILE;
 	bool is_part = slot->is_part && i + 1 == slot->record_count;
 	bool is_done = false;
@@ -783,12 +595,12 @@ finish(struct lane_thread *thread, const struct slot *slot)
 	if (scratch->large != NULL) {
 		int large_err;
 
-		note(expand, err);
+		expand_note(expand, err);
 		large_err = leave_large(expand, scratch->large, slot);
 		if (err == 0)
 			err = large_err;
 	}
-	note(expand, err);
+	expand_note(expand, err);
 	leave_nodes(expand, scratch, slot);
 	return err;
 }
@@ -868,10 +680,10 @@ expand_finish(struct expand *expand)
 		struct large *large = expand->large;
 
 		expand->large = NULL;
-		note(expand, DSP_ECANCELED);
+		expand_note(expand, DSP_ECANCELED);
 		leave_large(expand, large, NULL); /* nothing is finished */
 	}
-	pop_to(expand, 0);
+	expand_leave_to(expand, 0);
 	if (expand->lane.err == 0)
 		expand->lane.err = atomic_load(&expand->err);
 	return expand->lane.err;

@@ -94,6 +94,20 @@ struct expand_scratch {
 int expand_fail(struct expand *expand, int err, const struct record *record,
 		const char *what);
 
+/* Remember the first error.  Returns err. */
+int expand_note(struct expand *expand, int err);
+
+/* Write down what the system says about a record's file or directory. */
+int expand_write_row(struct expand *expand, const struct record *record,
+		     uint64_t ordinal, const struct pf_stat *stat);
+
+/* Enter the directory of the slot's record i; is_old: it stands there. */
+int expand_begin_dir(struct expand *expand, const struct slot *slot, size_t i,
+		     struct node *parent, bool is_old);
+
+/* Leave the directories that something at this depth is not below. */
+void expand_leave_to(struct expand *expand, size_t depth);
+
 /* With which bits a file is made; expand_set_attributes() sets the rest. */
 unsigned expand_first_mode(const struct record *record);
 

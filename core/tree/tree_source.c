@@ -295,12 +295,7 @@ read_put_off(struct tree_source *source, struct slot *slot)
 		err = below_open_dir(scan_top_fd(scan), record->path,
 				     record->path_size, &dir);
 		if (err == 0)
-			err = pf_open_read_at(
-				dir,
-				record->path +
-					path_name_start(record->path,
-							record->path_size),
-				&fd);
+			err = pf_open_read_at(dir, record_name(record), &fd);
 		pf_close(dir);
 		if (err < 0)
 			return scan_fail(scan, err, record, "reading");
