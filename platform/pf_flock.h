@@ -19,4 +19,7 @@
  */
 int pf_flock_exclusive(int fd);
 
+/* Hold fd with others that hold it so, and with nobody who holds it alone. */
+int pf_flock_shared(int fd);
+
 #endif

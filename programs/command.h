@@ -6,6 +6,7 @@
  * command - what `despool NAME` runs.  Each returns the exit code.
  */
 
+#include "core/image/root.h"
 #include "programs/option.h"
 
 enum {
@@ -20,6 +21,12 @@ enum {
 #define DEFAULT_PACKAGE_ID    "LOC00000"
 #define STALL_TIMEOUT_DEFAULT 60 /* seconds */
 
+/*
+ * Read ID[@VERSION]; version 0: none was given.  DSP_EINVAL, reported.
+ */
+int parse_package(const char *text, char id[PACKAGE_ID_SIZE + 1],
+		  uint32_t *ret_version);
+
 int command_pack(const struct options *options);
 int command_unpack(const struct options *options);
 int command_verify(const struct options *options);
@@ -27,6 +34,10 @@ int command_info(const struct options *options);
 int command_ls(const struct options *options);
 int command_cat(const struct options *options);
 int command_diff(const struct options *options);
+int command_push(const struct options *options);
+int command_pull(const struct options *options);
+int command_link(const struct options *options);
+int command_store(const struct options *options);
 int command_fanout(const struct options *options);
 
 #endif

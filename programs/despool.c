@@ -45,6 +45,26 @@ static const struct command commands[COMMAND_COUNT] = {
 	  "switched in one step when all of the\nnew version is written, "
 	  "verified and synced.",
 	  2, SIZE_MAX, SIZE_MAX, command_fanout },
+	{ COMMAND_PUSH, "push", "IMAGE|STORE TARGET...",
+	  "bring an image to other stores, sending only what is new",
+	  "A TARGET is the directory of a store, HOST:DIRECTORY (through ssh), "
+	  "or\nexec:COMMAND, a program that speaks the protocol, such as "
+	  "despool link DIRECTORY.\nOf a STORE the newest version of each "
+	  "package is sent.",
+	  2, SIZE_MAX, SIZE_MAX, command_push },
+	{ COMMAND_PULL, "pull", "TARGET ID[@VERSION]",
+	  "fetch a package from another store, only what is new",
+	  "TARGET as of push.  Without VERSION the newest that is there.", 2, 2,
+	  SIZE_MAX, command_pull },
+	{ COMMAND_LINK, "link", "STORE",
+	  "the far end of push and pull: talk over standard input and output",
+	  "", 1, 1, SIZE_MAX, command_link },
+	{ COMMAND_STORE, "store", "init|ls|rm|scrub STORE [ID[@VERSION]...]",
+	  "make, list, clean and mend a store of images",
+	  "init makes a store of the directory STORE.  ls lists what it holds. "
+	  " "
+	  "rm removes\nimages and proves that they are gone.",
+	  2, SIZE_MAX, SIZE_MAX, command_store },
 	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]", "show help", "", 0, 1,
 	  SIZE_MAX, command_help },
 };

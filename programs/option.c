@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
+#include "core/fanout/send.h"
 #include "core/image/root.h"
 #include "platform/pf_thread.h"
 #include "programs/command.h"
@@ -30,6 +31,13 @@ enum option_id {
 	OPTION_READBACK,
 	OPTION_NO_CREATE,
 	OPTION_STALL_TIMEOUT,
+	OPTION_STORE,
+	OPTION_RSH,
+	OPTION_REMOTE_PROGRAM,
+	OPTION_RATE_LIMIT,
+	OPTION_MAX_SENDINGS,
+	OPTION_DELTA_LEVEL,
+	OPTION_PRIORITY,
 	OPTION_ROOT,
 	OPTION_LONG,
 	OPTION_JOBS,
@@ -42,6 +50,7 @@ enum option_id {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL	    (~0u)
+#define ON_LINKS    (ON(PUSH) | ON(PULL))
 
 struct option_row {
 	enum option_id id;
@@ -61,8 +70,8 @@ static const struct option_row rows[] = {
 	  "source version (1; fanout: current + 1)" },
 	{ OPTION_LEVEL, 0, "level", "N", ON(PACK),
 	  "compression level, 1 to 19 (3)" },
-	{ OPTION_BASE, 0, "base", "OLD.pck", ON(PACK),
-	  "an older image: unchanged files are not read" },
+	{ OPTION_BASE, 0, "base", "OLD.pck", ON(PACK) | ON(PUSH),
+	  "an older image: what has not changed is left out" },
 	{ OPTION_EXCLUDE, 0, "exclude", "GLOB", ON(PACK) | ON(FANOUT),
 	  "leave out what matches; may be repeated" },
 	{ OPTION_EXCLUDE_FROM, 0, "exclude-from", "FILE", ON(PACK) | ON(FANOUT),
@@ -79,34 +88,54 @@ static const struct option_row rows[] = {
 	  "versions to keep at each destination (2)" },
 	{ OPTION_REFRESH, 0, "refresh", NULL, ON(FANOUT),
 	  "write every file of the same version again" },
-	{ OPTION_ROLLBACK, 0, "rollback", NULL, ON(FANOUT),
-	  "publish an older version than the one there" },
+	{ OPTION_ROLLBACK, 0, "rollback", NULL,
+	  ON(FANOUT) | ON(PUSH) | ON(LINK),
+	  "an older version than the one there is right" },
 	{ OPTION_READBACK, 0, "readback", NULL, ON(FANOUT),
 	  "read every file back before it is published" },
 	{ OPTION_NO_CREATE, 0, "no-create", NULL, ON(FANOUT),
 	  "a DEST that does not exist is an error" },
-	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS", ON(FANOUT),
+	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS",
+	  ON(FANOUT) | ON_LINKS | ON(LINK),
 	  "without progress, give up (60; 0: never)" },
+	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
+	  "the store that takes it ($DESPOOL_STORE)" },
+	{ OPTION_RSH, 'e', "rsh", "COMMAND", ON_LINKS,
+	  "how another host is reached (ssh)" },
+	{ OPTION_REMOTE_PROGRAM, 0, "remote-program", "PROGRAM", ON_LINKS,
+	  "what is run there (despool)" },
+	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE", ON(PUSH),
+	  "bytes a second on each link; k, M, G are allowed" },
+	{ OPTION_MAX_SENDINGS, 0, "max-sendings", "N", ON(PUSH),
+	  "images under way at once, 1 to 8 (3)" },
+	{ OPTION_DELTA_LEVEL, 0, "delta-level", "N", ON(PUSH) | ON(LINK),
+	  "compression level of deltas, 1 to 19 (4)" },
+	{ OPTION_PRIORITY, 0, "priority", "low|medium|high", ON_LINKS,
+	  "what goes first on a link (medium)" },
 	{ OPTION_ROOT, 0, "root", NULL, ON(CAT),
 	  "write the image's root, which is what is signed" },
 	{ OPTION_LONG, 'l', "long", NULL, ON(LS),
 	  "with mode, owner, size and time" },
 	{ OPTION_JOBS, 'j', "jobs", "N",
-	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT),
+	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PUSH) | ON(LINK),
 	  "workers (one a processor, at most 8)" },
 	{ OPTION_DRY_RUN, 'n', "dry-run", NULL,
-	  ON(PACK) | ON(UNPACK) | ON(FANOUT),
+	  ON(PACK) | ON(UNPACK) | ON(FANOUT) | ON(STORE),
 	  "say what would be done, change nothing" },
 	{ OPTION_JSON, 0, "json", NULL, ON_ALL,
 	  "one JSON object a line (docs/json.md)" },
 	{ OPTION_PROGRESS, 0, "progress", "auto|tty|plain|json|none",
-	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT),
+	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON_LINKS,
 	  "how to show progress (auto)" },
 	{ OPTION_QUIET, 'q', "quiet", NULL, ON_ALL, "say errors only" },
 	{ OPTION_HELP, 'h', "help", NULL, ON_ALL, "show this help" },
 };
 
-enum { ROW_COUNT = sizeof rows / sizeof rows[0], JOBS_MAX = 64 };
+enum {
+	ROW_COUNT = sizeof rows / sizeof rows[0],
+	JOBS_MAX = 64,
+	SENDINGS_MAX = 8
+};
 
 /* How many letters must be added, removed or changed to get b from a. */
 static unsigned
@@ -198,6 +227,31 @@ out:
 			    option, min, max, text);
 }
 
+/* Bytes a second: a number, and perhaps k, M or G (1000s). */
+static int
+parse_rate(const char *text, uint64_t *ret_rate)
+{
+	static const char units[] = "kMG";
+	uint64_t factor = 1;
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+	const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+	if (unit != NULL) {
+		for (const char *at = units; at <= unit; at++)
+			factor *= 1000;
+		end++;
+	}
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || number == 0 ||
+	    number > UINT32_MAX)
+		return report_error(DSP_EINVAL, NULL,
+				    "--rate-limit takes bytes a second, as in "
+				    "500k or 20M, not \"%s\"",
+				    text);
+	*ret_rate = number * factor;
+	return 0;
+}
+
 static int
 parse_word(const char *text, const char *option, const char *const *words,
 	   size_t count, size_t *ret_index)
@@ -241,6 +295,17 @@ set_number(struct options *options, const struct option_row *row,
 		if (err == 0)
 			options->stall_timeout_s = (unsigned)number;
 		return err;
+	case OPTION_MAX_SENDINGS:
+		err = parse_number(value, row->name, 1, SENDINGS_MAX, &number);
+		if (err == 0)
+			options->max_sendings = (unsigned)number;
+		return err;
+	case OPTION_DELTA_LEVEL:
+		err = parse_number(value, row->name, FRAME_LEVEL_MIN,
+				   FRAME_LEVEL_MAX, &number);
+		if (err == 0)
+			options->delta_level = (unsigned)number;
+		return err;
 	default:
 		err = parse_number(value, row->name, 1, JOBS_MAX, &number);
 		if (err == 0)
@@ -254,6 +319,7 @@ set_text(struct options *options, const struct option_row *row,
 	 const char *value)
 {
 	static const char *const specials[] = { "refuse", "skip" };
+	static const char *const priorities[] = { "low", "medium", "high" };
 	static const char *const modes[] = { "auto", "tty", "plain", "json",
 					     "none" };
 	size_t index = 0;
@@ -289,6 +355,22 @@ set_text(struct options *options, const struct option_row *row,
 		err = parse_word(value, row->name, specials, 2, &index);
 		if (err == 0)
 			options->skip_special = index == 1;
+		return err;
+	case OPTION_STORE:
+		options->store = value;
+		return 0;
+	case OPTION_RSH:
+		options->rsh = value;
+		return 0;
+	case OPTION_REMOTE_PROGRAM:
+		options->remote_program = value;
+		return 0;
+	case OPTION_RATE_LIMIT:
+		return parse_rate(value, &options->rate_limit);
+	case OPTION_PRIORITY:
+		err = parse_word(value, row->name, priorities, 3, &index);
+		if (err == 0)
+			options->priority = (unsigned)index;
 		return err;
 	case OPTION_PROGRESS:
 		err = parse_word(value, row->name, modes, 5, &index);
@@ -474,6 +556,9 @@ options_parse(int argc, char **argv, const struct command *commands,
 		.level = FRAME_LEVEL_DEFAULT,
 		.jobs = processors < 8 ? processors : 8,
 		.keep = 2,
+		.max_sendings = 3,
+		.delta_level = SEND_DELTA_LEVEL,
+		.priority = MESSAGE_MEDIUM,
 		.stall_timeout_s = STALL_TIMEOUT_DEFAULT,
 	};
 	bool only_arguments = false;

@@ -22,6 +22,10 @@ enum command_id {
 	COMMAND_CAT,
 	COMMAND_DIFF,
 	COMMAND_FANOUT,
+	COMMAND_PUSH,
+	COMMAND_PULL,
+	COMMAND_LINK,
+	COMMAND_STORE,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -53,6 +57,13 @@ struct options {
 	size_t argument_count;
 
 	const char *output;
+	const char *store;
+	const char *rsh;
+	const char *remote_program;
+	uint64_t rate_limit; /* bytes a second; 0: none */
+	unsigned max_sendings;
+	unsigned delta_level;
+	unsigned priority;
 	const char *base;
 	const char *package_id;
 	uint32_t version; /* 0: not given */

@@ -21,6 +21,7 @@ struct image {
 	struct root root;
 	struct digest root_digest;
 	struct buffer root_raw;
+	struct buffer signature;
 	struct buffer directory;
 	struct frame_decoder *decoder; /* of pages */
 };
@@ -98,7 +99,7 @@ read_trailer(struct image *image, struct digest *ret_tail)
 {
 	uint8_t bytes[IMAGE_TRAILER_SIZE];
 	uint64_t start = image->size - IMAGE_TRAILER_SIZE;
-	uint64_t root_size;
+	uint64_t root_size, signature_size, signature_part;
 	int err;
 
 	if (image->size < IMAGE_HEADER_SIZE + IMAGE_TRAILER_SIZE)
@@ -115,18 +116,43 @@ read_trailer(struct image *image, struct digest *ret_tail)
 	image->directory_offset = le64_get(bytes + 16);
 	image->root_offset = le64_get(bytes + 24);
 	root_size = le32_get(bytes + 32);
-	if (le32_get(bytes + 36) != 0 || le64_get(bytes + 40) != 0 ||
-	    root_size == 0 || root_size > ROOT_SIZE_MAX ||
+	signature_size = le32_get(bytes + 36);
+	signature_part = signature_size > 0 ? IMAGE_SKIP_SIZE + signature_size
+					    : 0;
+	if (le64_get(bytes + 40) != 0 || root_size == 0 ||
+	    root_size > ROOT_SIZE_MAX || signature_size > IMAGE_SIGNATURE_MAX ||
 	    image->directory_offset < IMAGE_HEADER_SIZE ||
 	    image->directory_offset > start ||
 	    image->root_offset < image->directory_offset + IMAGE_SKIP_SIZE ||
 	    image->root_offset > start ||
-	    start - image->root_offset != IMAGE_SKIP_SIZE + root_size)
+	    start - image->root_offset !=
+		    IMAGE_SKIP_SIZE + root_size + signature_part)
 		return corrupt(image, start, "the trailer");
 	memcpy(image->root_digest.bytes, bytes + 48, DIGEST_SIZE);
 	memcpy(ret_tail->bytes, bytes + 48 + DIGEST_SIZE, DIGEST_SIZE);
 	image->root_raw.size = (size_t)root_size;
+	image->signature.size = (size_t)signature_size;
 	return 0;
+}
+
+/* Read the part at offset, of which part->size is known, into *part. */
+static int
+read_part(struct image *image, uint64_t offset, uint32_t magic,
+	  struct buffer *part, const char *what)
+{
+	size_t size = part->size;
+	int err;
+
+	part->size = 0;
+	err = buffer_reserve(part, size);
+	if (err < 0)
+		return report_error(err, image->name, "reading %s", what);
+	part->size = size;
+	err = check_skip_header(image, offset, magic, size, what);
+	if (err == 0)
+		err = read_exactly(image, part->data, size,
+				   offset + IMAGE_SKIP_SIZE, what);
+	return err;
 }
 
 static int
@@ -134,19 +160,14 @@ read_root(struct image *image)
 {
 	size_t size = image->root_raw.size;
 	struct digest digest;
-	int err;
+	int err = read_part(image, image->root_offset, IMAGE_MAGIC_ROOT,
+			    &image->root_raw, "the root");
 
-	image->root_raw.size = 0;
-	err = buffer_reserve(&image->root_raw, size);
-	if (err < 0)
-		return report_error(err, image->name, "reading the root");
-	image->root_raw.size = size;
-	err = check_skip_header(image, image->root_offset, IMAGE_MAGIC_ROOT,
-				size, "the root");
-	if (err == 0)
-		err = read_exactly(image, image->root_raw.data, size,
-				   image->root_offset + IMAGE_SKIP_SIZE,
-				   "the root");
+	if (err == 0 && image->signature.size > 0)
+		err = read_part(image,
+				image->root_offset + IMAGE_SKIP_SIZE + size,
+				IMAGE_MAGIC_SIGNATURE, &image->signature,
+				"the signature");
 	if (err < 0)
 		return err;
 	digest_of(image->root_raw.data, size, &digest);
@@ -170,15 +191,9 @@ read_directory(struct image *image, const struct digest *tail)
 
 	if (image->root_offset - offset != IMAGE_SKIP_SIZE + size)
 		return corrupt(image, offset, "the directory");
-	err = buffer_reserve(&image->directory, (size_t)size);
-	if (err < 0)
-		return report_error(err, image->name, "reading the directory");
 	image->directory.size = (size_t)size;
-	err = check_skip_header(image, offset, IMAGE_MAGIC_DIR, size,
-				"the directory");
-	if (err == 0)
-		err = read_exactly(image, image->directory.data, (size_t)size,
-				   offset + IMAGE_SKIP_SIZE, "the directory");
+	err = read_part(image, offset, IMAGE_MAGIC_DIR, &image->directory,
+			"the directory");
 	if (err < 0)
 		return err;
 	sum = digest_sum_new();
@@ -187,6 +202,7 @@ read_directory(struct image *image, const struct digest *tail)
 				    "reading the directory");
 	digest_sum_add(sum, image->directory.data, image->directory.size);
 	digest_sum_add(sum, image->root_raw.data, image->root_raw.size);
+	digest_sum_add(sum, image->signature.data, image->signature.size);
 	digest_sum_get(sum, &digest);
 	digest_sum_free(sum);
 	if (!digest_equal(&digest, tail))
@@ -259,6 +275,7 @@ image_close(struct image *image)
 	frame_decoder_free(image->decoder);
 	root_release(&image->root);
 	buffer_release(&image->root_raw);
+	buffer_release(&image->signature);
 	buffer_release(&image->directory);
 	free(image->name);
 	free(image);
@@ -292,6 +309,12 @@ const struct buffer *
 image_root_raw(const struct image *image)
 {
 	return &image->root_raw;
+}
+
+const struct buffer *
+image_signature(const struct image *image)
+{
+	return &image->signature;
 }
 
 const struct digest *

@@ -40,6 +40,9 @@ const struct root *image_root(const struct image *image);
 const struct buffer *image_root_raw(const struct image *image);
 const struct digest *image_root_digest(const struct image *image);
 
+/* The signature over those bytes, as it stands in the file; size 0: none. */
+const struct buffer *image_signature(const struct image *image);
+
 /* A page in memory.  All zeros is empty; page_load_release() frees it. */
 struct page_load {
 	struct buffer stored;

@@ -12,6 +12,7 @@
  *         the frame table               skippable frame
  *     directory                         skippable frame: where each page is
  *     root                              skippable frame
+ *     signature                         skippable frame; may be absent
  *     trailer                           skippable frame, 112 bytes
  *
  * `zstd -dc` skips what is skippable and writes the data of all files, one
@@ -19,13 +20,16 @@
  * same without blocks and frame tables.
  */
 
-#define IMAGE_FORMAT	    1u
-#define IMAGE_MAGIC_HEADER  0x184D2A50u
-#define IMAGE_MAGIC_PAGE    0x184D2A51u
-#define IMAGE_MAGIC_TABLE   0x184D2A52u
-#define IMAGE_MAGIC_DIR	    0x184D2A53u
-#define IMAGE_MAGIC_ROOT    0x184D2A54u
-#define IMAGE_MAGIC_TRAILER 0x184D2A55u
+#define IMAGE_FORMAT	      1u
+#define IMAGE_MAGIC_HEADER    0x184D2A50u
+#define IMAGE_MAGIC_PAGE      0x184D2A51u
+#define IMAGE_MAGIC_TABLE     0x184D2A52u
+#define IMAGE_MAGIC_DIR	      0x184D2A53u
+#define IMAGE_MAGIC_ROOT      0x184D2A54u
+#define IMAGE_MAGIC_TRAILER   0x184D2A55u
+#define IMAGE_MAGIC_SIGNATURE 0x184D2A56u
+
+#define IMAGE_SIGNATURE_MAX 4096u /* bytes */
 
 #define IMAGE_HEADER_WORD  "DSPLPACK" /* 8 bytes, without the NUL */
 #define IMAGE_TRAILER_WORD "DSPLTAIL"

@@ -6,16 +6,13 @@
 #include <string.h>
 
 #include "core/base/buffer.h"
-#include "core/base/bytes.h"
 #include "core/base/err.h"
 #include "core/chunk/frame.h"
 #include "core/image/image.h"
-#include "platform/pf_file.h"
+#include "core/image/image_out.h"
 
 struct image_writer {
-	int fd;
-	enum image_kind kind;
-	uint64_t offset; /* bytes written */
+	struct image_out out;
 	struct root root;
 	uint32_t page_capacity;
 	struct page_builder *builder;
@@ -23,46 +20,12 @@ struct image_writer {
 	struct digest_sum *frames;     /* of this page */
 	struct digest_sum *names;      /* of the large file's blocks */
 	uint64_t large_left;	       /* data of it without a block yet */
-	struct buffer table;	       /* of this page: rows */
-	struct buffer local; /* of this page: digests of local frames */
-	struct buffer directory;
+	int (*sign)(void *context, const struct buffer *root,
+		    struct buffer *ret_signature);
+	void *sign_context;
 	struct buffer raw;   /* scratch: a page */
 	struct buffer frame; /* scratch: a page's frame */
 };
-
-static int
-write_out(struct image_writer *writer, const void *data, size_t size)
-{
-	writer->offset += size;
-	return pf_write(writer->fd, data, size);
-}
-
-static int
-write_skip_header(struct image_writer *writer, uint32_t magic, size_t size)
-{
-	uint8_t bytes[IMAGE_SKIP_SIZE];
-
-	if (size > UINT32_MAX)
-		return DSP_ELIMIT;
-	le32_put(bytes, magic);
-	le32_put(bytes + 4, (uint32_t)size);
-	return write_out(writer, bytes, sizeof bytes);
-}
-
-static int
-write_header(struct image_writer *writer)
-{
-	uint8_t bytes[IMAGE_HEADER_SIZE - IMAGE_SKIP_SIZE] = { 0 };
-	int err;
-
-	memcpy(bytes, IMAGE_HEADER_WORD, 8);
-	le32_put(bytes + 8, IMAGE_FORMAT);
-	le32_put(bytes + 12, writer->kind);
-	err = write_skip_header(writer, IMAGE_MAGIC_HEADER, sizeof bytes);
-	if (err < 0)
-		return err;
-	return write_out(writer, bytes, sizeof bytes);
-}
 
 int
 image_writer_new(int fd, enum image_kind kind,
@@ -76,12 +39,14 @@ image_writer_new(int fd, enum image_kind kind,
 	assert(params->version > 0 && cut_rule_is_valid(&params->rule));
 	if (writer == NULL)
 		goto out;
-	writer->fd = fd;
-	writer->kind = kind;
+	writer->out.fd = fd;
+	writer->out.kind = kind;
 	memcpy(writer->root.package_id, params->package_id, PACKAGE_ID_SIZE);
 	writer->root.version = params->version;
 	writer->root.level = params->level;
 	writer->root.rule = params->rule;
+	writer->sign = params->sign;
+	writer->sign_context = params->sign_context;
 	writer->builder = page_builder_new();
 	writer->encoder = frame_encoder_new(IMAGE_PAGE_LEVEL);
 	writer->frames = digest_sum_new();
@@ -89,7 +54,7 @@ image_writer_new(int fd, enum image_kind kind,
 	if (writer->builder == NULL || writer->encoder == NULL ||
 	    writer->frames == NULL || writer->names == NULL)
 		goto out;
-	err = write_header(writer);
+	err = image_out_start(&writer->out);
 	if (err < 0)
 		goto out;
 	*ret_writer = writer;
@@ -109,9 +74,7 @@ image_writer_free(struct image_writer *writer)
 	frame_encoder_free(writer->encoder);
 	digest_sum_free(writer->frames);
 	digest_sum_free(writer->names);
-	buffer_release(&writer->table);
-	buffer_release(&writer->local);
-	buffer_release(&writer->directory);
+	image_out_release(&writer->out);
 	buffer_release(&writer->raw);
 	buffer_release(&writer->frame);
 	free(writer);
@@ -167,7 +130,11 @@ int
 image_writer_add_block(struct image_writer *writer,
 		       const struct image_block *block)
 {
-	uint32_t size = block->frame_size;
+	struct stored_frame frame = { .data = block->frame,
+				      .size = block->frame_size,
+				      .is_local = block->is_local,
+				      .publisher = block->frame_digest,
+				      .local = block->local_digest };
 	int err;
 
 	assert(block->block.raw_size > 0);
@@ -180,19 +147,9 @@ image_writer_add_block(struct image_writer *writer,
 	if (writer->large_left > 0)
 		count_large(writer, &block->block);
 	digest_sum_add(writer->frames, block->frame_digest.bytes, DIGEST_SIZE);
-	if (writer->kind == IMAGE_MANIFEST)
-		return 0;
-	if (block->is_local)
-		size |= IMAGE_FRAME_LOCAL;
-	err |= buffer_add_le32(&writer->table, size);
-	err |= buffer_add(&writer->table, block->frame_digest.bytes,
-			  DIGEST_SIZE);
-	if (block->is_local)
-		err |= buffer_add(&writer->local, block->local_digest.bytes,
-				  DIGEST_SIZE);
-	if (err != 0)
-		return DSP_ENOMEM;
-	return write_out(writer, block->frame, block->frame_size);
+	return writer->out.kind == IMAGE_MANIFEST
+		       ? 0
+		       : image_out_frame(&writer->out, &frame);
 }
 
 static int
@@ -214,25 +171,6 @@ add_root_page(struct image_writer *writer, const struct root_page *page)
 	return 0;
 }
 
-/* Write a page's frame and note in the directory where it is. */
-static int
-write_page_frame(struct image_writer *writer, const void *frame, size_t size)
-{
-	struct digest digest;
-	int err = 0;
-
-	digest_of(frame, size, &digest);
-	err |= buffer_add_le64(&writer->directory, writer->offset);
-	err |= buffer_add_le32(&writer->directory, (uint32_t)size);
-	err |= buffer_add(&writer->directory, digest.bytes, DIGEST_SIZE);
-	if (err != 0)
-		return DSP_ENOMEM;
-	err = write_skip_header(writer, IMAGE_MAGIC_PAGE, size);
-	if (err < 0)
-		return err;
-	return write_out(writer, frame, size);
-}
-
 static int
 write_page(struct image_writer *writer)
 {
@@ -249,23 +187,7 @@ write_page(struct image_writer *writer)
 			   frame->data, frame->capacity, &size);
 	if (err < 0)
 		return err;
-	return write_page_frame(writer, frame->data, size);
-}
-
-static int
-write_table(struct image_writer *writer)
-{
-	size_t size = writer->table.size + writer->local.size;
-	int err;
-
-	err = write_skip_header(writer, IMAGE_MAGIC_TABLE, size);
-	if (err == 0)
-		err = write_out(writer, writer->table.data, writer->table.size);
-	if (err == 0)
-		err = write_out(writer, writer->local.data, writer->local.size);
-	writer->table.size = 0;
-	writer->local.size = 0;
-	return err;
+	return image_out_page(&writer->out, frame->data, size);
 }
 
 int
@@ -289,62 +211,14 @@ image_writer_end_page(struct image_writer *writer)
 		digest_sum_get(writer->frames, &page.frames);
 	digest_sum_reset(writer->frames);
 	err = add_root_page(writer, &page);
-	if (err == 0)
-		err = write_page(writer);
-	if (err == 0 && writer->kind == IMAGE_WITH_BLOCKS)
-		err = write_table(writer);
-	return err;
-}
-
-/* The directory and the root, and a trailer that finds and proves them. */
-static int
-write_tail(struct image_writer *writer, const struct buffer *root,
-	   struct digest *ret_root_digest)
-{
-	uint8_t bytes[IMAGE_TRAILER_SIZE - IMAGE_SKIP_SIZE] = { 0 };
-	uint64_t directory_offset = writer->offset;
-	uint64_t root_offset;
-	struct digest_sum *sum = digest_sum_new();
-	struct digest tail;
-	int err;
-
-	if (sum == NULL)
-		return DSP_ENOMEM;
-	err = write_skip_header(writer, IMAGE_MAGIC_DIR,
-				writer->directory.size);
-	if (err == 0)
-		err = write_out(writer, writer->directory.data,
-				writer->directory.size);
-	root_offset = writer->offset;
-	if (err == 0)
-		err = write_skip_header(writer, IMAGE_MAGIC_ROOT, root->size);
-	if (err == 0)
-		err = write_out(writer, root->data, root->size);
-	digest_of(root->data, root->size, ret_root_digest);
-	digest_sum_add(sum, writer->directory.data, writer->directory.size);
-	digest_sum_add(sum, root->data, root->size);
-	digest_sum_get(sum, &tail);
-	digest_sum_free(sum);
-
-	memcpy(bytes, IMAGE_TRAILER_WORD, 8);
-	le64_put(bytes + 8, directory_offset);
-	le64_put(bytes + 16, root_offset);
-	le32_put(bytes + 24, (uint32_t)root->size);
-	memcpy(bytes + 40, ret_root_digest->bytes, DIGEST_SIZE);
-	memcpy(bytes + 40 + DIGEST_SIZE, tail.bytes, DIGEST_SIZE);
-	if (err == 0)
-		err = write_skip_header(writer, IMAGE_MAGIC_TRAILER,
-					sizeof bytes);
-	if (err == 0)
-		err = write_out(writer, bytes, sizeof bytes);
-	return err;
+	return err < 0 ? err : write_page(writer);
 }
 
 int
 image_writer_finish(struct image_writer *writer, struct digest *ret_root_digest,
 		    uint64_t *ret_size)
 {
-	struct buffer root = { 0 };
+	struct buffer root = { 0 }, signature = { 0 };
 	int err = 0;
 
 	if (page_builder_record_count(writer->builder) +
@@ -357,11 +231,15 @@ image_writer_finish(struct image_writer *writer, struct digest *ret_root_digest,
 	err = root_encode(&writer->root, &root);
 	if (err == 0 && root.size > ROOT_SIZE_MAX)
 		err = DSP_ELIMIT;
+	if (err == 0 && writer->sign != NULL)
+		err = writer->sign(writer->sign_context, &root, &signature);
 	if (err == 0)
-		err = write_tail(writer, &root, ret_root_digest);
+		err = image_out_finish(&writer->out, &root, &signature,
+				       ret_root_digest);
 	if (err == 0 && ret_size != NULL)
-		*ret_size = writer->offset;
+		*ret_size = writer->out.offset;
 	buffer_release(&root);
+	buffer_release(&signature);
 	return err;
 }
 
@@ -369,21 +247,22 @@ int
 image_write_manifest(struct image *image, int fd)
 {
 	const struct root *root = image_root(image);
-	struct image_writer writer = { .fd = fd, .kind = IMAGE_MANIFEST };
+	struct image_out out = { .fd = fd, .kind = IMAGE_MANIFEST };
 	struct page_load load = { 0 };
 	struct digest root_digest;
-	int err = write_header(&writer);
+	int err = image_out_start(&out);
 
 	for (uint32_t i = 0; err == 0 && i < root->page_count; i++) {
 		err = image_load_page(image, i, &load);
 		if (err == 0)
-			err = write_page_frame(&writer, load.stored.data,
-					       load.stored.size);
+			err = image_out_page(&out, load.stored.data,
+					     load.stored.size);
 	}
 	if (err == 0)
-		err = write_tail(&writer, image_root_raw(image), &root_digest);
+		err = image_out_finish(&out, image_root_raw(image),
+				       image_signature(image), &root_digest);
 	page_load_release(&load);
-	buffer_release(&writer.directory);
+	image_out_release(&out);
 	return err;
 }
 

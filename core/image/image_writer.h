@@ -30,6 +30,14 @@ struct image_params {
 	uint32_t version;
 	int level; /* 0: no frames are made (IMAGE_MANIFEST of a plain tree) */
 	struct cut_rule rule;
+
+	/*
+	 * Gives the signature over the root's bytes, at most
+	 * IMAGE_SIGNATURE_MAX; the error is reported.  NULL: none.
+	 */
+	int (*sign)(void *context, const struct buffer *root,
+		    struct buffer *ret_signature);
+	void *sign_context;
 };
 
 /*

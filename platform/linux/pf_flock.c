@@ -9,10 +9,10 @@
 #include "platform/pf_err.h"
 #include "platform/pf_fault.h"
 
-int
-pf_flock_exclusive(int fd)
+static int
+hold(int fd, short type)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
 	int err = pf_fault();
 
 	if (err < 0)
@@ -23,4 +23,16 @@ pf_flock_exclusive(int fd)
 		return DSP_EBUSY;
 	return errno == EINVAL || errno == ENOLCK ? DSP_EUNSUPPORTED
 						  : pf_err(errno);
+}
+
+int
+pf_flock_exclusive(int fd)
+{
+	return hold(fd, F_WRLCK);
+}
+
+int
+pf_flock_shared(int fd)
+{
+	return hold(fd, F_RDLCK);
 }

@@ -8,14 +8,26 @@
 #include "platform/pf_err.h"
 #include "platform/pf_fault.h"
 
-int
-pf_flock_exclusive(int fd)
+static int
+hold(int fd, int how)
 {
 	int err = pf_fault();
 
 	if (err < 0)
 		return err;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, how | LOCK_NB) == 0)
 		return 0;
 	return errno == EWOULDBLOCK ? DSP_EBUSY : pf_err(errno);
+}
+
+int
+pf_flock_exclusive(int fd)
+{
+	return hold(fd, LOCK_EX);
+}
+
+int
+pf_flock_shared(int fd)
+{
+	return hold(fd, LOCK_SH);
 }

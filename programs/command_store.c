@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/report.h"
+#include "core/store/store.h"
+#include "platform/pf_process.h"
+#include "programs/command.h"
+#include "programs/talk.h"
+
+static int
+init(const struct options *options)
+{
+	const char *path = options->arguments[1];
+	int err = options->argument_count > 2
+			  ? report_error(DSP_EINVAL, NULL,
+					 "store init takes one directory")
+			  : store_init(path);
+
+	if (err == 0)
+		talk_say("%s is a store", path);
+	return err;
+}
+
+static int
+list_one(struct store *store, const struct store_entry *entry)
+{
+	struct image *image = NULL;
+	char hex[DIGEST_HEX_SIZE];
+	int err = store_open_image(store, entry->package_id, entry->version,
+				   &image);
+
+	if (err < 0)
+		return err;
+	if (talk_is_json()) {
+		json_t *fields = json_pack("{s:s, s:I, s:I}", "package_id",
+					   entry->package_id, "version",
+					   (json_int_t)entry->version,
+					   "image_bytes",
+					   (json_int_t)image_size(image));
+
+		talk_add_digest(fields, "root", image_root_digest(image));
+		talk_json("image", fields);
+	} else {
+		digest_to_hex(image_root_digest(image), hex);
+		printf("%s@%u\t%llu\t%s\n", entry->package_id, entry->version,
+		       (unsigned long long)image_size(image), hex);
+	}
+	image_close(image);
+	return 0;
+}
+
+/* Is it one of those asked for?  None asked for: all are. */
+static bool
+is_asked(const struct options *options, const struct store_entry *entry)
+{
+	for (size_t i = 2; i < options->argument_count; i++) {
+		char id[PACKAGE_ID_SIZE + 1];
+		uint32_t version;
+
+		if (parse_package(options->arguments[i], id, &version) == 0 &&
+		    strcmp(id, entry->package_id) == 0 &&
+		    (version == 0 || version == entry->version))
+			return true;
+	}
+	return options->argument_count == 2;
+}
+
+static int
+list(const struct options *options, struct store *store)
+{
+	struct store_entry *entries = NULL;
+	size_t count = 0;
+	int first_err = store_list(store, &entries, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int err = 0;
+
+		if (is_asked(options, &entries[i]))
+			err = list_one(store, &entries[i]);
+		if (first_err == 0)
+			first_err = err;
+	}
+	free(entries);
+	return first_err;
+}
+
+static int
+remove_all(const struct options *options, struct store *store)
+{
+	struct store_entry *entries = NULL;
+	size_t count = 0, removed = 0;
+	int first_err = 0;
+	int err;
+
+	if (options->argument_count == 2)
+		return report_error(DSP_EINVAL, NULL,
+				    "store rm STORE ID[@VERSION]...: which?");
+	err = store_list(store, &entries, &count);
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		if (!is_asked(options, &entries[i]))
+			continue;
+		if (options->dry_run) {
+			talk_say("%s version %u would be removed",
+				 entries[i].package_id, entries[i].version);
+			removed++;
+			continue;
+		}
+		err = store_remove(store, entries[i].package_id,
+				   entries[i].version);
+		if (err == 0)
+			talk_say("%s version %u is gone", entries[i].package_id,
+				 entries[i].version);
+		removed++;
+		if (first_err == 0)
+			first_err = err;
+		err = 0;
+	}
+	free(entries);
+	if (err == 0 && removed == 0)
+		err = report_error(DSP_ENOENT, store_path(store),
+				   "no such image");
+	return err < 0 ? err : first_err;
+}
+
+int
+command_store(const struct options *options)
+{
+	const char *verb = options->arguments[0];
+	struct store *store = NULL;
+	char id[PACKAGE_ID_SIZE + 1];
+	uint32_t version;
+	int err = 0;
+
+	talk_start(options, false);
+	pf_catch_signals();
+	for (size_t i = 2; err == 0 && i < options->argument_count; i++)
+		err = parse_package(options->arguments[i], id, &version);
+	if (err == 0 && strcmp(verb, "init") != 0 && strcmp(verb, "ls") != 0 &&
+	    strcmp(verb, "rm") != 0)
+		err = report_error(DSP_EINVAL, NULL,
+				   "store takes init, ls, rm or scrub, not "
+				   "\"%s\"",
+				   verb);
+	if (err == 0 && strcmp(verb, "init") == 0) {
+		err = init(options);
+	} else if (err == 0) {
+		err = store_open(options->arguments[1], &store);
+		if (err == 0)
+			err = strcmp(verb, "ls") == 0
+				      ? list(options, store)
+				      : remove_all(options, store);
+		store_close(store);
+	}
+	talk_summary("store", err_exit_code(err), NULL);
+	return err_exit_code(err);
+}
