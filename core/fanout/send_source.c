@@ -13,9 +13,6 @@
 #include "core/image/counterpart.h"
 #include "core/image/walk.h"
 
-/* Base bytes of a page: more does not pay, and slots stay small. */
-#define PAGE_BASE_MAX FRAME_BASE_MAX
-
 /* What is known about one base while the image is gone through. */
 struct base_state {
 	struct old_data *old;
@@ -217,39 +214,6 @@ find_base_pages(struct send_source *source, struct base_state *base,
 	return 0;
 }
 
-/* Load what the page's delta is made against into the slot's memory. */
-static int
-load_base_pages(struct send_source *source, struct base_state *base,
-		struct slot *slot, struct send_plan *plan)
-{
-	struct buffer pages = { 0 }, digests = { 0 };
-	int err = old_data_pages(base->old, plan->base_first, plan->base_count,
-				 PAGE_BASE_MAX, &pages);
-
-	if (err == 0)
-		err = old_data_digests(base->old, plan->base_first,
-				       plan->base_count, PAGE_BASE_MAX,
-				       &digests);
-	if (err == 0) {
-		plan->base = (struct buffer *)keep(slot, &pages, sizeof pages);
-		plan->base_digests =
-			(struct buffer *)keep(slot, &digests, sizeof digests);
-		if (plan->base == NULL || plan->base_digests == NULL)
-			err = fail(source, DSP_ENOMEM);
-	}
-	if (err == 0) {
-		plan->base->data = keep(slot, pages.data, pages.size);
-		plan->base_digests->data =
-			keep(slot, digests.data, digests.size);
-		if (plan->base->data == NULL ||
-		    plan->base_digests->data == NULL)
-			err = fail(source, DSP_ENOMEM);
-	}
-	buffer_release(&pages);
-	buffer_release(&digests);
-	return err;
-}
-
 static int
 load_digests(struct send_source *source, uint32_t index, struct slot *slot,
 	     const uint8_t **ret_digests)
@@ -297,14 +261,9 @@ fill_page(struct send_source *source, struct slot *slot)
 	slot->raw_size = 1; /* so that it is worked on */
 	if (item->raw == NULL || item->plans[0].page == NULL)
 		return fail(source, DSP_ENOMEM);
-	for (size_t i = 0; err == 0 && i < source->params.base_count; i++) {
-		struct send_plan *plan = &item->plans[i + 1];
-
-		err = find_base_pages(source, &source->bases[i], plan);
-		if (err == 0 && plan->base_count > 0)
-			err = load_base_pages(source, &source->bases[i], slot,
-					      plan);
-	}
+	for (size_t i = 0; err == 0 && i < source->params.base_count; i++)
+		err = find_base_pages(source, &source->bases[i],
+				      &item->plans[i + 1]);
 	if (index + 1 < image_root(source->params.image)->page_count)
 		return err;
 	for (size_t i = 0; err == 0 && i < source->params.base_count; i++)
@@ -334,6 +293,43 @@ encode(struct send_source *source, struct send_worker *worker,
 	return *ret_frame != NULL ? 0 : fail(source, DSP_ENOMEM);
 }
 
+/* A page for those who hold a base in which its files are. */
+static int
+plan_page(struct send_source *source, struct send_worker *worker,
+	  struct slot *slot, struct old_data *old, struct send_plan *plan)
+{
+	const struct send_item *item = slot->extra;
+	const struct root_page *page =
+		&image_root(source->params.image)->pages[item->index.page];
+	const struct root_page *same = NULL;
+	struct buffer *base = &worker->base;
+	int err = 0;
+
+	if (plan->base_count == 1)
+		same = &image_root(old_data_image(old))->pages[plan->base_first];
+	if (same == NULL || !digest_equal(&same->digest, &page->digest)) {
+		base->size = 0;
+		err = old_data_pages(old, plan->base_first, plan->base_count,
+				     MESSAGE_PAGE_BASE_MAX, base);
+		if (err == 0)
+			err = encode(source, worker, slot, item->raw,
+				     item->raw_size, base, &plan->page,
+				     &plan->page_size);
+	}
+	if (err < 0 || page->block_count == 0 ||
+	    (same != NULL && old_data_has_tables(old) &&
+	     digest_equal(&same->frames, &page->frames)))
+		return err;
+	base->size = 0;
+	err = old_data_digests(old, plan->base_first, plan->base_count,
+			       MESSAGE_PAGE_BASE_MAX, base);
+	if (err == 0)
+		err = encode(source, worker, slot, item->digests,
+			     (size_t)page->block_count * DIGEST_SIZE, base,
+			     &plan->digests, &plan->digests_size);
+	return err;
+}
+
 static int
 work_on_page(struct send_source *source, struct send_worker *worker,
 	     struct slot *slot)
@@ -341,41 +337,22 @@ work_on_page(struct send_source *source, struct send_worker *worker,
 	static const struct buffer nothing = { 0 };
 	struct send_item *item = slot->extra;
 	const struct root *root = image_root(source->params.image);
-	const struct root_page *page = &root->pages[item->index.page];
-	size_t digests_size = (size_t)page->block_count * DIGEST_SIZE;
+	uint32_t block_count = root->pages[item->index.page].block_count;
+	struct send_plan *whole = &item->plans[0];
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i <= source->params.base_count; i++) {
-		struct send_plan *plan = &item->plans[i];
-		const struct root_page *old = NULL;
-		const struct buffer *base = plan->base;
-		bool has_digests =
-			i > 0 && base != NULL &&
-			old_data_has_tables(source->bases[i - 1].old);
+	if (block_count > 0)
+		err = encode(source, worker, slot, item->digests,
+			     (size_t)block_count * DIGEST_SIZE, &nothing,
+			     &whole->digests, &whole->digests_size);
+	for (size_t i = 0; err == 0 && i < source->params.base_count; i++) {
+		struct send_plan *plan = &item->plans[i + 1];
 
-		if (i > 0 && base == NULL) { /* as to those with nothing */
-			plan->page = item->plans[0].page;
-			plan->page_size = item->plans[0].page_size;
-			plan->digests = item->plans[0].digests;
-			plan->digests_size = item->plans[0].digests_size;
-			continue;
-		}
-		if (i > 0 && plan->base_count == 1)
-			old = &image_root(
-				       old_data_image(source->bases[i - 1].old))
-				       ->pages[plan->base_first];
-		if (i > 0 &&
-		    (old == NULL || !digest_equal(&old->digest, &page->digest)))
-			err = encode(source, worker, slot, item->raw,
-				     item->raw_size, base, &plan->page,
-				     &plan->page_size);
-		if (err < 0 || page->block_count == 0 ||
-		    (old != NULL && has_digests &&
-		     digest_equal(&old->frames, &page->frames)))
-			continue;
-		err = encode(source, worker, slot, item->digests, digests_size,
-			     has_digests ? plan->base_digests : &nothing,
-			     &plan->digests, &plan->digests_size);
+		if (plan->base_count == 0)
+			*plan = *whole;
+		else
+			err = plan_page(source, worker, slot,
+					source->bases[i].old, plan);
 	}
 	return err;
 }
@@ -613,6 +590,13 @@ try_delta(struct send_source *source, struct send_worker *worker,
 		return 0;
 	plan->how = SEND_DELTA;
 	plan->delta_size = size;
+
+	/* The frame has done its duty, unless somebody is to have it. */
+	if (source->params.base_count == 1 && !source->params.is_frame_wanted) {
+		memcpy(slot->raw, delta->data, size);
+		plan->delta = slot->raw;
+		return 0;
+	}
 	plan->delta = keep(slot, delta->data, size);
 	return plan->delta != NULL ? 0 : fail(source, DSP_ENOMEM);
 }

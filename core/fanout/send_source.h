@@ -44,7 +44,6 @@ struct send_plan {
 	size_t page_size;
 	uint8_t *digests;
 	size_t digests_size;
-	struct buffer *base, *base_digests;
 };
 
 /* What slot->extra is. */

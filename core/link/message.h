@@ -55,7 +55,7 @@ enum {
 };
 
 /* Bytes of old pages, and of old frames' digests, that a page may use. */
-#define MESSAGE_PAGE_BASE_MAX (8u << 20)
+#define MESSAGE_PAGE_BASE_MAX (2u << 20)
 
 enum message_priority { MESSAGE_LOW, MESSAGE_MEDIUM, MESSAGE_HIGH };
 

@@ -26,7 +26,7 @@
 #include "core/base/buffer.h"
 #include "core/image/image.h"
 
-#define OLD_DATA_BLOCKS	   4u /* that are kept decoded */
+#define OLD_DATA_BLOCKS	   3u /* that are kept decoded */
 #define OLD_DATA_INDEX_MAX 131072u
 
 struct old_data;
