@@ -375,7 +375,8 @@ pull(const struct pull_params *params, struct pull_total *ret_total)
 	receive.may_roll_back = true; /* it is asked for */
 	receive.ended = note_ended;
 	receive.ended_context = &puller;
-	err = receiver_new(&receive, peer, &puller.receiver);
+	err = receiver_new(&receive, peer_link(peer), params->target,
+			   &puller.receiver);
 	memcpy(message.get.package_id, params->package_id,
 	       sizeof message.get.package_id);
 	if (err == 0) {

@@ -22,6 +22,7 @@ enum {
 /* An older version that is here. */
 struct held {
 	struct image *image;
+	bool is_lent; /* the caller's */
 	struct old_data *old; /* made when it is first used */
 };
 
@@ -44,7 +45,8 @@ struct receiving {
 
 struct receiver {
 	struct receive_params params;
-	struct peer *peer;
+	struct link *link;
+	const char *name; /* of the other end */
 	struct receiving *first;
 	struct frame_decoder *decoder;
 	struct frame_encoder *encoder; /* of blocks, for level */
@@ -53,15 +55,16 @@ struct receiver {
 };
 
 int
-receiver_new(const struct receive_params *params, struct peer *peer,
-	     struct receiver **ret_receiver)
+receiver_new(const struct receive_params *params, struct link *link,
+	     const char *name, struct receiver **ret_receiver)
 {
 	struct receiver *receiver = calloc(1, sizeof *receiver);
 
 	if (receiver == NULL)
 		goto out;
 	receiver->params = *params;
-	receiver->peer = peer;
+	receiver->link = link;
+	receiver->name = name;
 	receiver->decoder = frame_decoder_new();
 	if (receiver->decoder == NULL)
 		goto out;
@@ -77,7 +80,8 @@ free_receiving(struct receiving *receiving)
 {
 	for (unsigned i = 0; i < receiving->held_count; i++) {
 		old_data_free(receiving->helds[i].old);
-		image_close(receiving->helds[i].image);
+		if (!receiving->helds[i].is_lent)
+			image_close(receiving->helds[i].image);
 	}
 	staging_close(receiving->staging);
 	free(receiving);
@@ -116,7 +120,7 @@ receiver_open_count(const struct receiver *receiver)
 static struct link *
 link_of(const struct receiving *receiving)
 {
-	return peer_link(receiving->receiver->peer);
+	return receiving->receiver->link;
 }
 
 static int
@@ -162,7 +166,7 @@ give_up(struct receiving *receiving, int err)
 static int
 refuse(struct receiving *receiving, int err, const char *what)
 {
-	report_error(err, peer_name(receiving->receiver->peer),
+	report_error(err, receiving->receiver->name,
 		     "%s version %u: %s", receiving->offer.package_id,
 		     receiving->offer.version, what);
 	return give_up(receiving, err);
@@ -187,8 +191,12 @@ static void
 find_helds(struct receiving *receiving)
 {
 	struct store *store = receiving->receiver->params.store;
+	struct image *base = receiving->receiver->params.base;
 	uint32_t version = UINT32_MAX;
 
+	if (base != NULL)
+		receiving->helds[receiving->held_count++] =
+			(struct held){ .image = base, .is_lent = true };
 	while (receiving->held_count < HAVES_MAX) {
 		struct image *image = NULL;
 
@@ -250,6 +258,16 @@ open_staging(struct receiving *receiving)
 	if (err == 0)
 		err = store_open_staging(store, &receiving->offer.root,
 					 &receiving->staging);
+	if (err == 0 && receiving->receiver->params.is_file &&
+	    staging_root(receiving->staging) != NULL) {
+		/* A file begins at the beginning. */
+		err = staging_remove(receiving->staging);
+		staging_close(receiving->staging);
+		receiving->staging = NULL;
+		if (err == 0)
+			err = store_open_staging(store, &receiving->offer.root,
+						 &receiving->staging);
+	}
 	if (err < 0)
 		return err;
 	root = staging_root(receiving->staging);
@@ -269,7 +287,7 @@ take_offer(struct receiver *receiver, const struct message *message)
 	int err;
 
 	if (receiving == NULL)
-		return link_send_error(peer_link(receiver->peer),
+		return link_send_error(receiver->link,
 				       message->transfer, DSP_ENOMEM, "");
 	receiving->receiver = receiver;
 	receiving->following = receiver->first;
@@ -326,7 +344,7 @@ check_root(struct receiving *receiving)
 	if (strcmp(root->package_id, receiving->offer.package_id) != 0 ||
 	    root->version != receiving->offer.version || root->level == 0)
 		return report_error(DSP_EPROTOCOL,
-				    peer_name(receiving->receiver->peer),
+				    receiving->receiver->name,
 				    "the root is of another package");
 	if (params->check_root == NULL)
 		return 0;
@@ -352,7 +370,7 @@ decode_root(struct receiving *receiving, const struct message_root *message)
 				   base != NULL ? base->size : 0,
 				   receiver->raw.data, receiver->raw.size);
 	if (err < 0)
-		return report_error(err, peer_name(receiver->peer), "the root");
+		return report_error(err, receiver->name, "the root");
 	return staging_set_root(receiving->staging, receiver->raw.data,
 				receiver->raw.size, message->signature,
 				message->signature_size);
@@ -560,7 +578,7 @@ put_need(struct receiving *receiving)
 
 	if (receiving->is_plain || receiving->is_picked)
 		return refuse(receiving, DSP_EPROTOCOL, "a block");
-	report_warning(peer_name(receiving->receiver->peer),
+	report_warning(receiving->receiver->name,
 		       "%s version %u: the older version here does not serve; "
 		       "whole blocks are asked for",
 		       receiving->offer.package_id, receiving->offer.version);
@@ -640,7 +658,7 @@ encode_again(struct receiving *receiving, const struct staged_block *expected)
 				   receiver->frame.data, receiver->frame.size,
 				   &size);
 	if (err < 0) {
-		report_error(err, peer_name(receiver->peer),
+		report_error(err, receiver->name,
 			     "encoding a block");
 		return give_up(receiving, err);
 	}
@@ -730,7 +748,7 @@ take_copy(struct receiving *receiving, const struct message_copy *message)
 			err = 0;
 
 		/* It may have ended in there, for want of room. */
-		if (err < 0 || link_context(peer_link(receiver->peer),
+		if (err < 0 || link_context(receiver->link,
 					    number) != receiving)
 			return err;
 		if (!is_there)
@@ -759,7 +777,7 @@ fill_own(struct receiving *receiving, struct block_index before)
 			       &is_there);
 		if (err == 0 && is_there)
 			err = copy_block(receiving, held, &old, &is_there);
-		if (err < 0 || link_context(peer_link(receiver->peer),
+		if (err < 0 || link_context(receiver->link,
 					    number) != receiving)
 			return err;
 		if (!is_there)
@@ -840,7 +858,7 @@ receiver_handle(struct receiver *receiver, const struct message *message)
 			before.page =
 				staging_root(receiving->staging)->page_count;
 		err = fill_own(receiving, before);
-		if (err < 0 || link_context(peer_link(receiver->peer),
+		if (err < 0 || link_context(receiver->link,
 					    number) != receiving)
 			return err;
 	}
@@ -858,7 +876,7 @@ receiver_handle(struct receiver *receiver, const struct message *message)
 	case MESSAGE_END:
 		return take_end(receiving);
 	case MESSAGE_ERROR:
-		report_error(message->error.err, peer_name(receiver->peer),
+		report_error(message->error.err, receiver->name,
 			     "%s version %u: the other end gave up: %.*s",
 			     receiving->offer.package_id,
 			     receiving->offer.version,

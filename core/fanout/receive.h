@@ -5,7 +5,8 @@
 /*
  * receive - takes the images that a peer offers into a store.
  *
- * It answers each message as it comes, so it runs inside a peer_handler.
+ * It answers each message as it comes, through the link's output, so it runs
+ * inside a peer_handler, or on what is read from a file.
  *
  * Invariants
  *   S3   One (package, version) has one root for ever; a version below the
@@ -22,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/fanout/peer.h"
+#include "core/link/link.h"
 #include "core/store/store.h"
 
 struct receive_result {
@@ -41,6 +42,9 @@ struct receive_result {
 struct receive_params {
 	struct store *store;
 	bool may_roll_back;
+	struct image *base; /* an older version besides the store's; or NULL */
+	bool is_file;	    /* nobody answers: nothing is left out, and what
+			     * was staged is of no use */
 
 	/* Whom does a root have to be signed by?  Reported; NULL: nobody. */
 	int (*check_root)(void *context, const struct buffer *root,
@@ -59,9 +63,12 @@ struct receive_params {
 
 struct receiver;
 
-/* params are copied; what they point to is borrowed. */
-int receiver_new(const struct receive_params *params, struct peer *peer,
-		 struct receiver **ret_receiver);
+/*
+ * Receive over link, which is borrowed as what params point to; name is what
+ * messages call the other end.
+ */
+int receiver_new(const struct receive_params *params, struct link *link,
+		 const char *name, struct receiver **ret_receiver);
 
 /* What is under way is left in staging.  NULL is allowed. */
 void receiver_free(struct receiver *receiver);

@@ -266,7 +266,8 @@ serve(const struct serve_params *params, struct stream *stream)
 	receive.ended = note_ended;
 	receive.ended_context = &server;
 	if (err == 0)
-		err = receiver_new(&receive, server.peer, &server.receiver);
+		err = receiver_new(&receive, peer_link(server.peer),
+				   peer_name(server.peer), &server.receiver);
 	while (err == 0) {
 		err = peer_wait(server.peer, has_request, &server);
 		if (err < 0 || server.request_count == 0)

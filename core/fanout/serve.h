@@ -12,6 +12,7 @@
 
 #include "core/fanout/peer.h"
 #include "core/fanout/receive.h"
+#include "core/store/store.h"
 
 struct serve_params {
 	struct receive_params receive; /* the store is there */

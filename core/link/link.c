@@ -788,6 +788,15 @@ take_hello(struct link *link, const uint8_t **data, size_t *size)
 							      : 0;
 }
 
+/* The payload is of no interest. */
+static int
+skip_payload(struct link *link)
+{
+	link->skip_left = link->header.size;
+	link->has_header = false;
+	return 0;
+}
+
 /* A header is whole: may so large a payload come? */
 static int
 check_header(struct link *link)
@@ -795,18 +804,17 @@ check_header(struct link *link)
 	const struct message_header *header = &link->header;
 	const struct transfer *transfer = find(link, header->transfer);
 
-	if (header->type >= MESSAGE_OPTIONAL) {
-		if (header->size > OPTIONAL_SIZE_MAX)
-			return DSP_EPROTOCOL;
-		link->skip_left = header->size;
-		link->has_header = false;
-		return 0;
-	}
+	if (header->type >= MESSAGE_OPTIONAL)
+		return header->size <= OPTIONAL_SIZE_MAX ? skip_payload(link)
+							 : DSP_EPROTOCOL;
 	if (header->type == 0 || header->type >= MESSAGE_TYPE_COUNT)
 		return DSP_EPROTOCOL;
-	if (header->size > payload_max(transfer, header->type))
-		return DSP_EPROTOCOL;
-	return 0;
+	if (link->params.is_file && transfer == NULL &&
+	    !opens((enum message_type)header->type))
+		return skip_payload(link);
+	return header->size <= payload_max(transfer, header->type)
+		       ? 0
+		       : DSP_EPROTOCOL;
 }
 
 static void

@@ -46,7 +46,8 @@ struct link_params {
 	bool can_send;	       /* it answers GET and FETCH */
 	bool can_receive;      /* it answers OFFER */
 	unsigned transfer_max; /* 1 to LINK_TRANSFERS_MAX */
-	bool is_file;	       /* what comes is a file: nobody hears NEED */
+	bool is_file;	       /* what comes is a file: it goes on with a
+				* transfer that we have ended */
 };
 
 /* Gives *ret_link, ended with link_free(); the hello is in its output. */
