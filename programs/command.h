@@ -38,6 +38,9 @@ int command_push(const struct options *options);
 int command_pull(const struct options *options);
 int command_link(const struct options *options);
 int command_store(const struct options *options);
+int command_delta(const struct options *options);
+int command_apply(const struct options *options);
+int command_parcel(const struct options *options);
 int command_fanout(const struct options *options);
 
 #endif

@@ -65,6 +65,21 @@ static const struct command commands[COMMAND_COUNT] = {
 	  " "
 	  "rm removes\nimages and proves that they are gone.",
 	  2, SIZE_MAX, SIZE_MAX, command_store },
+	{ COMMAND_DELTA, "delta", "OLD.pck NEW.pck -o FILE",
+	  "write what makes one image of an older one", "", 2, 2, SIZE_MAX,
+	  command_delta },
+	{ COMMAND_APPLY, "apply", "OLD.pck DELTA -o NEW.pck",
+	  "make the newer image of an older one and a delta",
+	  "The image is the one that was packed, byte for byte, or there is an "
+	  "error.",
+	  2, 2, SIZE_MAX, command_apply },
+	{ COMMAND_PARCEL, "parcel",
+	  "make STORE ID[@VERSION]... -o FILE | add FILE STORE",
+	  "carry packages by hand: into a file, out of a file",
+	  "make writes images of STORE; with --base against an older one, "
+	  "which "
+	  "whoever\nadds it must hold.  add takes what is in FILE into STORE.",
+	  3, SIZE_MAX, SIZE_MAX, command_parcel },
 	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]", "show help", "", 0, 1,
 	  SIZE_MAX, command_help },
 };

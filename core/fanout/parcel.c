@@ -76,8 +76,7 @@ answer(struct recorder *recorder)
 static int
 take_head(struct recorder *recorder)
 {
-	struct message_hello hello = { .can_receive = true,
-				       .transfer_max = 1 };
+	struct message_hello hello = { .can_receive = true, .transfer_max = 1 };
 	uint8_t bytes[MESSAGE_HELLO_SIZE];
 	int err;
 
@@ -340,7 +339,8 @@ take_bytes(struct reader *reader, const uint8_t *data, size_t size)
 		size_t used;
 		bool has;
 
-		err = link_take(reader->link, data, size, &used, &message, &has);
+		err = link_take(reader->link, data, size, &used, &message,
+				&has);
 		if (err < 0)
 			return report_error(err, reader->name,
 					    "reading the parcel");
@@ -425,8 +425,10 @@ read_all(struct reader *reader, int fd, uint64_t end, struct digest_sum *sum)
 		return err;
 	digest_sum_add(sum, trailer, 16);
 	digest_sum_get(sum, &digest);
-	if (memcmp(trailer, PARCEL_END_WORD, 8) != 0 ||
-	    memcmp(trailer + 16, digest.bytes, DIGEST_SIZE) != 0 ||
+	if (memcmp(trailer, PARCEL_END_WORD, 8) != 0)
+		return report_error_at(DSP_ETRUNCATED, reader->name, end,
+				       "the end of the parcel is not there");
+	if (memcmp(trailer + 16, digest.bytes, DIGEST_SIZE) != 0 ||
 	    le64_get(trailer + 8) != reader->count ||
 	    link_take_end(reader->link) < 0)
 		return report_error_at(DSP_ECORRUPT, reader->name, end,
@@ -443,7 +445,7 @@ parcel_read(const struct receive_params *params, int fd, const char *name)
 	struct reader reader = { .params = params, .name = name };
 	struct receive_params receive = *params;
 	struct digest_sum *sum = digest_sum_new();
-	uint64_t end;
+	uint64_t end = 0;
 	int err = check_ends(fd, name, &end);
 
 	receive.is_file = true;

@@ -22,7 +22,7 @@ enum {
 /* An older version that is here. */
 struct held {
 	struct image *image;
-	bool is_lent; /* the caller's */
+	bool is_lent;	      /* the caller's */
 	struct old_data *old; /* made when it is first used */
 };
 
@@ -166,9 +166,9 @@ give_up(struct receiving *receiving, int err)
 static int
 refuse(struct receiving *receiving, int err, const char *what)
 {
-	report_error(err, receiving->receiver->name,
-		     "%s version %u: %s", receiving->offer.package_id,
-		     receiving->offer.version, what);
+	report_error(err, receiving->receiver->name, "%s version %u: %s",
+		     receiving->offer.package_id, receiving->offer.version,
+		     what);
 	return give_up(receiving, err);
 }
 
@@ -287,8 +287,8 @@ take_offer(struct receiver *receiver, const struct message *message)
 	int err;
 
 	if (receiving == NULL)
-		return link_send_error(receiver->link,
-				       message->transfer, DSP_ENOMEM, "");
+		return link_send_error(receiver->link, message->transfer,
+				       DSP_ENOMEM, "");
 	receiving->receiver = receiver;
 	receiving->following = receiver->first;
 	receiver->first = receiving;
@@ -343,8 +343,7 @@ check_root(struct receiving *receiving)
 
 	if (strcmp(root->package_id, receiving->offer.package_id) != 0 ||
 	    root->version != receiving->offer.version || root->level == 0)
-		return report_error(DSP_EPROTOCOL,
-				    receiving->receiver->name,
+		return report_error(DSP_EPROTOCOL, receiving->receiver->name,
 				    "the root is of another package");
 	if (params->check_root == NULL)
 		return 0;
@@ -434,6 +433,10 @@ take_root(struct receiving *receiving, const struct message_root *message)
 
 	receiving->is_picked = message->is_picked;
 	receiving->result.bytes_metadata += message->frame_size;
+	if (err == DSP_EPROTOCOL && receiving->receiver->params.is_file)
+		return refuse(
+			receiving, DSP_ENOENT,
+			"the older version that it is against is not here");
 	if (err == DSP_EPROTOCOL)
 		return refuse(receiving, err, "a base that was not listed");
 	if (err == 0 && receiving->is_picked && receiving->base != NULL)
@@ -658,8 +661,7 @@ encode_again(struct receiving *receiving, const struct staged_block *expected)
 				   receiver->frame.data, receiver->frame.size,
 				   &size);
 	if (err < 0) {
-		report_error(err, receiver->name,
-			     "encoding a block");
+		report_error(err, receiver->name, "encoding a block");
 		return give_up(receiving, err);
 	}
 	frame.data = receiver->frame.data;
@@ -748,8 +750,8 @@ take_copy(struct receiving *receiving, const struct message_copy *message)
 			err = 0;
 
 		/* It may have ended in there, for want of room. */
-		if (err < 0 || link_context(receiver->link,
-					    number) != receiving)
+		if (err < 0 ||
+		    link_context(receiver->link, number) != receiving)
 			return err;
 		if (!is_there)
 			return put_need(receiving);
@@ -777,8 +779,8 @@ fill_own(struct receiving *receiving, struct block_index before)
 			       &is_there);
 		if (err == 0 && is_there)
 			err = copy_block(receiving, held, &old, &is_there);
-		if (err < 0 || link_context(receiver->link,
-					    number) != receiving)
+		if (err < 0 ||
+		    link_context(receiver->link, number) != receiving)
 			return err;
 		if (!is_there)
 			return refuse(receiving, DSP_ECORRUPT,
@@ -858,8 +860,8 @@ receiver_handle(struct receiver *receiver, const struct message *message)
 			before.page =
 				staging_root(receiving->staging)->page_count;
 		err = fill_own(receiving, before);
-		if (err < 0 || link_context(receiver->link,
-					    number) != receiving)
+		if (err < 0 ||
+		    link_context(receiver->link, number) != receiving)
 			return err;
 	}
 	switch (message->type) {

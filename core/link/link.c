@@ -812,6 +812,10 @@ check_header(struct link *link)
 	if (link->params.is_file && transfer == NULL &&
 	    !opens((enum message_type)header->type))
 		return skip_payload(link);
+	if (transfer != NULL && transfer->state == STATE_FAILED &&
+	    header->type != MESSAGE_ERROR && header->type != MESSAGE_DONE &&
+	    header->type != MESSAGE_END)
+		return skip_payload(link); /* it has crossed our ERROR */
 	return header->size <= payload_max(transfer, header->type)
 		       ? 0
 		       : DSP_EPROTOCOL;

@@ -13,6 +13,7 @@
 #include "core/tree/remove.h"
 #include "platform/pf_file.h"
 #include "platform/pf_flock.h"
+#include "platform/pf_process.h"
 #include "platform/pf_sync.h"
 
 /*
@@ -608,7 +609,8 @@ open_files(struct staging *staging)
 		err = pf_open_or_create_at(staging->dir, "journal", 0600,
 					   &staging->journal);
 	if (err == 0)
-		err = pf_open_or_create_at(staging->dir, "image", 0666,
+		err = pf_open_or_create_at(staging->dir, "image",
+					   0666 & ~pf_umask(),
 					   &staging->out.fd);
 	return err;
 }
