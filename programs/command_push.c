@@ -245,7 +245,11 @@ int
 command_link(const struct options *options)
 {
 	struct serve_params params = {
-		.receive = { .may_roll_back = options->rollback },
+		.receive = { .may_roll_back = options->rollback,
+			     .expand = options->expand,
+			     .keep = options->keep,
+			     .worker_count = options->jobs,
+			     .stall_timeout_s = options->stall_timeout_s },
 		.worker_count = options->jobs,
 		.delta_level = (int)options->delta_level,
 		.stall_timeout_s = options->stall_timeout_s,

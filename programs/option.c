@@ -32,6 +32,7 @@ enum option_id {
 	OPTION_NO_CREATE,
 	OPTION_STALL_TIMEOUT,
 	OPTION_STORE,
+	OPTION_EXPAND,
 	OPTION_RSH,
 	OPTION_REMOTE_PROGRAM,
 	OPTION_RATE_LIMIT,
@@ -86,7 +87,7 @@ static const struct option_row rows[] = {
 	  "overwrite an existing file" },
 	{ OPTION_REPLACE, 0, "replace", NULL, ON(UNPACK),
 	  "swap an existing DIR for it, in one step" },
-	{ OPTION_KEEP, 0, "keep", "N", ON(FANOUT),
+	{ OPTION_KEEP, 0, "keep", "N", ON(FANOUT) | ON(LINK),
 	  "versions to keep at each destination (2)" },
 	{ OPTION_REFRESH, 0, "refresh", NULL, ON(FANOUT),
 	  "write every file of the same version again" },
@@ -102,6 +103,8 @@ static const struct option_row rows[] = {
 	  "without progress, give up (60; 0: never)" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },
+	{ OPTION_EXPAND, 0, "expand", "ROOT", ON(LINK),
+	  "publish what comes at this distribution point" },
 	{ OPTION_RSH, 'e', "rsh", "COMMAND", ON_LINKS,
 	  "how another host is reached (ssh)" },
 	{ OPTION_REMOTE_PROGRAM, 0, "remote-program", "PROGRAM", ON_LINKS,
@@ -362,6 +365,9 @@ set_text(struct options *options, const struct option_row *row,
 		return err;
 	case OPTION_STORE:
 		options->store = value;
+		return 0;
+	case OPTION_EXPAND:
+		options->expand = value;
 		return 0;
 	case OPTION_RSH:
 		options->rsh = value;

@@ -61,6 +61,7 @@ struct options {
 
 	const char *output;
 	const char *store;
+	const char *expand;
 	const char *rsh;
 	const char *remote_program;
 	uint64_t rate_limit; /* bytes a second; 0: none */

@@ -449,6 +449,15 @@ dp_take_manifest(struct dp *dp)
 }
 
 int
+dp_open_tree(struct dp *dp, uint32_t version, int *ret_fd)
+{
+	char number[16];
+
+	snprintf(number, sizeof number, "%u", version);
+	return pf_open_dir_at(dp->package, number, ret_fd);
+}
+
+int
 dp_open_seen(struct dp *dp)
 {
 	char name[DP_NAME_SIZE];

@@ -74,6 +74,9 @@ struct image *dp_whole_manifest(struct dp *dp, uint32_t version);
 /* The manifest asked for last, given to the caller; NULL: none. */
 struct image *dp_take_manifest(struct dp *dp);
 
+/* Open the tree of a version that is there. */
+int dp_open_tree(struct dp *dp, uint32_t version, int *ret_fd);
+
 /* An open file with the published version's rows about the source; -1. */
 int dp_open_seen(struct dp *dp);
 

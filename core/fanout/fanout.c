@@ -159,7 +159,8 @@ open_step(struct target *target)
 				.package_id = params->package_id,
 				.may_create = !params->no_create,
 				.is_dry = params->dry_run,
-				.source = params->source,
+				.source = params->image == NULL ? params->source
+								: NULL,
 				.claim = claim,
 				.claim_context = target };
 
@@ -565,8 +566,14 @@ open_source(struct fanout *fanout)
 {
 	const struct fanout_params *params = fanout->params;
 	struct pf_stat stat;
-	int err = pf_stat(params->source, &stat);
+	int err;
 
+	if (params->image != NULL) {
+		fanout->is_image = true;
+		fanout->image = params->image;
+		return 0;
+	}
+	err = pf_stat(params->source, &stat);
 	if (err < 0)
 		return report_error(err, params->source, "publishing");
 	fanout->is_image = stat.type != PF_DIR;
@@ -613,7 +620,8 @@ tear_down(struct fanout *fanout)
 		dp_close(fanout->targets[i].dp);
 	free(fanout->targets);
 	image_close(fanout->old_manifest);
-	image_close(fanout->image);
+	if (fanout->params->image == NULL)
+		image_close(fanout->image);
 	owners_free(fanout->owners);
 	pf_lock_free(fanout->lock);
 	pf_condition_free(fanout->stepped);

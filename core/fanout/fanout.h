@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "core/base/digest.h"
+#include "core/tree/image_source.h"
 #include "core/tree/scan.h"
 
 enum fanout_state {
@@ -45,6 +46,11 @@ struct fanout_dest {
 
 struct fanout_params {
 	const char *source; /* a directory or an image */
+
+	/* An image that is open, instead; blocks without a frame are read. */
+	struct image *image;
+	image_source_read *read_absent;
+	void *read_context;
 	const char *package_id;
 	uint32_t version; /* 0: see above; of an image: its own */
 	struct fanout_dest *dests;

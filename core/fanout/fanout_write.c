@@ -436,6 +436,10 @@ run_round(struct fanout *fanout)
 				       &fanout->image_source);
 		if (err == 0)
 			image_source_skip_to(fanout->image_source, first);
+		if (err == 0)
+			image_source_read_absent(fanout->image_source,
+						 params->read_absent,
+						 params->read_context);
 	} else if (err == 0) {
 		err = open_tree(fanout, &round);
 	}

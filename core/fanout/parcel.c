@@ -423,6 +423,8 @@ read_all(struct reader *reader, int fd, uint64_t end, struct digest_sum *sum)
 		err = read_at(fd, reader->name, trailer, sizeof trailer, end);
 	if (err < 0)
 		return err;
+	if (reader->err != 0)
+		return 0; /* it says why */
 	digest_sum_add(sum, trailer, 16);
 	digest_sum_get(sum, &digest);
 	if (memcmp(trailer, PARCEL_END_WORD, 8) != 0)

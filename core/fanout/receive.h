@@ -42,6 +42,16 @@ struct receive_result {
 struct receive_params {
 	struct store *store;
 	bool may_roll_back;
+
+	/*
+	 * A distribution point that gets what comes, instead of the store, as
+	 * fanout() would publish it: older versions there are bases.  NULL: none.
+	 */
+	const char *expand;
+	unsigned keep;
+	unsigned worker_count;
+	unsigned stall_timeout_s;
+
 	struct image *base; /* an older version besides the store's; or NULL */
 	bool is_file;	    /* nobody answers: nothing is left out, and what
 			     * was staged is of no use */

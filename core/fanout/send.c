@@ -36,6 +36,7 @@ struct sending {
 	uint32_t pick_page;
 	bool is_back; /* it cannot use what came: go back to ... */
 	bool is_plain;
+	bool has_whole; /* it asked for one block as it is, which is: */
 	struct block_index back;
 };
 
@@ -44,7 +45,7 @@ struct sender {
 	const struct root *root;
 	struct sending *sendings;
 	struct image *base_images[BASES_MAX];
-	struct old_data *bases[BASES_MAX];
+	struct send_base bases[BASES_MAX];
 	size_t base_count;
 	uint64_t bytes_filled;
 };
@@ -195,7 +196,8 @@ find_base(struct sender *sender, const struct message_have *have)
 	struct image *image;
 
 	for (size_t i = 0; i < sender->base_count; i++)
-		if (digest_equal(&have->root,
+		if (sender->bases[i].has_tables == have->has_tables &&
+		    digest_equal(&have->root,
 				 image_root_digest(sender->base_images[i])))
 			return i + 1;
 	if (params->find_base == NULL || sender->base_count == BASES_MAX)
@@ -204,10 +206,12 @@ find_base(struct sender *sender, const struct message_have *have)
 	if (image == NULL)
 		return 0;
 	if (image_kind(image) != IMAGE_WITH_BLOCKS ||
-	    old_data_of_image(image, &sender->bases[sender->base_count]) < 0) {
+	    old_data_of_image(image, &sender->bases[sender->base_count].old) <
+		    0) {
 		image_close(image);
 		return 0;
 	}
+	sender->bases[sender->base_count].has_tables = have->has_tables;
 	sender->base_images[sender->base_count++] = image;
 	return sender->base_count;
 }
@@ -445,6 +449,22 @@ begin(struct lane_thread *thread, const struct slot *slot)
 	return err;
 }
 
+/* Does anybody need this block as it is? */
+static bool
+is_whole(void *context, struct block_index index)
+{
+	const struct sender *sender = context;
+
+	for (size_t i = 0; i < sender->params->target_count; i++) {
+		const struct sending *sending = &sender->sendings[i];
+
+		if (sending->has_whole && is_live(sending) &&
+		    block_index_compare(sending->back, index) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A round: all that still need something, from the first that one needs. */
 static int
 run_round(struct sender *sender, bool has_pages)
@@ -458,6 +478,8 @@ run_round(struct sender *sender, bool has_pages)
 		.delta_level = params->delta_level,
 		.has_pages = has_pages,
 		.first = { UINT32_MAX, 0 },
+		.is_whole = is_whole,
+		.whole_context = sender,
 	};
 	struct flow_params flow = {
 		.worker_count = params->worker_count,
@@ -530,6 +552,7 @@ goes_back(struct sending *sending)
 	message.back = sending->back;
 	if (sending->is_plain)
 		sending->plan = 0;
+	sending->has_whole = true;
 	peer_unlock(peer);
 	sending->copy.count = 0;
 	sending->next = message.back;
@@ -640,7 +663,7 @@ static void
 tear_down(struct sender *sender)
 {
 	for (size_t i = 0; i < sender->base_count; i++) {
-		old_data_free(sender->bases[i]);
+		old_data_free(sender->bases[i].old);
 		image_close(sender->base_images[i]);
 	}
 	for (size_t i = 0;

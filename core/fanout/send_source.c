@@ -16,6 +16,7 @@
 /* What is known about one base while the image is gone through. */
 struct base_state {
 	struct old_data *old;
+	bool has_tables;
 	struct counterpart *counterpart;
 	struct old_place large;
 	int64_t drift; /* where the large file's data are in the old file, less
@@ -60,9 +61,12 @@ send_source_raw_max(const struct image *image)
 
 static int
 start_base(struct send_source *source, struct base_state *base,
-	   struct old_data *old)
+	   const struct send_base *held)
 {
+	struct old_data *old = held->old;
+
 	base->old = old;
+	base->has_tables = held->has_tables;
 	base->ranges =
 		malloc((size_t)MESSAGE_RANGE_COUNT_MAX * MESSAGE_RANGE_SIZE);
 	if (base->ranges == NULL)
@@ -99,7 +103,7 @@ send_source_new(const struct send_source_params *params,
 	}
 	err = 0;
 	for (size_t i = 0; err == 0 && i < params->base_count; i++)
-		err = start_base(source, &source->bases[i], params->bases[i]);
+		err = start_base(source, &source->bases[i], &params->bases[i]);
 	if (err == 0)
 		err = walk_new(params->image, &source->walk);
 	if (err < 0)
@@ -296,8 +300,10 @@ encode(struct send_source *source, struct send_worker *worker,
 /* A page for those who hold a base in which its files are. */
 static int
 plan_page(struct send_source *source, struct send_worker *worker,
-	  struct slot *slot, struct old_data *old, struct send_plan *plan)
+	  struct slot *slot, const struct base_state *held,
+	  struct send_plan *plan)
 {
+	struct old_data *old = held->old;
 	const struct send_item *item = slot->extra;
 	const struct root_page *page =
 		&image_root(source->params.image)->pages[item->index.page];
@@ -317,12 +323,13 @@ plan_page(struct send_source *source, struct send_worker *worker,
 				     &plan->page_size);
 	}
 	if (err < 0 || page->block_count == 0 ||
-	    (same != NULL && old_data_has_tables(old) &&
+	    (same != NULL && held->has_tables &&
 	     digest_equal(&same->frames, &page->frames)))
 		return err;
 	base->size = 0;
-	err = old_data_digests(old, plan->base_first, plan->base_count,
-			       MESSAGE_PAGE_BASE_MAX, base);
+	if (held->has_tables)
+		err = old_data_digests(old, plan->base_first, plan->base_count,
+				       MESSAGE_PAGE_BASE_MAX, base);
 	if (err == 0)
 		err = encode(source, worker, slot, item->digests,
 			     (size_t)page->block_count * DIGEST_SIZE, base,
@@ -351,8 +358,8 @@ work_on_page(struct send_source *source, struct send_worker *worker,
 		if (plan->base_count == 0)
 			*plan = *whole;
 		else
-			err = plan_page(source, worker, slot,
-					source->bases[i].old, plan);
+			err = plan_page(source, worker, slot, &source->bases[i],
+					plan);
 	}
 	return err;
 }
@@ -477,6 +484,7 @@ fill_block(struct send_source *source, struct slot *slot)
 {
 	const struct walk_view *view = walk_view(source->walk);
 	bool is_wanted = source->params.is_frame_wanted;
+	bool is_whole;
 	struct send_item *item = new_item(source, slot);
 	int err = 0;
 
@@ -494,10 +502,15 @@ fill_block(struct send_source *source, struct slot *slot)
 				       image_name(source->params.image),
 				       view->frame.offset,
 				       "a block's frame is too large");
+	is_whole = source->params.is_whole != NULL &&
+		   source->params.is_whole(source->params.whole_context,
+					   item->index);
 	for (size_t i = 0; err == 0 && i < source->params.base_count; i++) {
 		struct send_plan *plan = &item->plans[i + 1];
 
 		err = plan_block(source, &source->bases[i], slot, plan);
+		if (is_whole)
+			*plan = (struct send_plan){ .how = SEND_FRAME };
 		is_wanted |= plan->how != SEND_COPY;
 	}
 	slot->is_skipped =

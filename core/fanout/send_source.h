@@ -60,15 +60,25 @@ struct send_item {
 
 struct send_source;
 
+/* What some receivers hold. */
+struct send_base {
+	struct old_data *old;
+	bool has_tables; /* they have its frame tables, too */
+};
+
 struct send_source_params {
 	struct image *image;
-	struct old_data **bases; /* plan i + 1 is for bases[i] */
+	const struct send_base *bases; /* plan i + 1 is for bases[i] */
 	size_t base_count;
 	unsigned worker_count;
 	int delta_level;
 	bool has_pages;	      /* are they to be sent, too? */
 	bool is_frame_wanted; /* does somebody need blocks without a base? */
 	struct block_index first; /* blocks before it are sent to nobody */
+
+	/* Has somebody asked for this block as it is?  May be NULL. */
+	bool (*is_whole)(void *context, struct block_index index);
+	void *whole_context;
 };
 
 int send_source_new(const struct send_source_params *params,

@@ -27,13 +27,15 @@
  *         48    32  frame: digest of a local frame
  *         80     8  check: the first bytes of H(number of the row, the above)
  */
+#define PARTIAL_SUFFIX ".partial"
+
 enum { ROW_FRAME = 1, ROW_PAGE = 2, ROW_SYNCED = 3 };
 enum { JOURNAL_ROW_SIZE = 88, ROW_CHECK = 80, ROWS_AT_ONCE = 512 };
 
 struct staging {
 	const char *shown;
 	struct digest digest;
-	char name[DIGEST_HEX_SIZE];
+	char name[DIGEST_HEX_SIZE + sizeof PARTIAL_SUFFIX];
 	int parent, dir, lock;
 	int pages, digests, journal;
 
@@ -617,7 +619,7 @@ open_files(struct staging *staging)
 
 int
 staging_open(int dir, const char *shown, const struct digest *root,
-	     struct staging **ret_staging)
+	     bool is_partial, struct staging **ret_staging)
 {
 	struct staging *staging = calloc(1, sizeof *staging);
 	int err = DSP_ENOMEM;
@@ -633,6 +635,9 @@ staging_open(int dir, const char *shown, const struct digest *root,
 	staging->out.is_placed = true;
 	staging->loaded = UINT32_MAX;
 	digest_to_hex(root, staging->name);
+	if (is_partial)
+		memcpy(staging->name + DIGEST_HEX_SIZE - 1, PARTIAL_SUFFIX,
+		       sizeof PARTIAL_SUFFIX);
 	staging->encoder = frame_encoder_new(IMAGE_PAGE_LEVEL);
 	staging->decoder = frame_decoder_new();
 	if (staging->encoder != NULL && staging->decoder != NULL)

@@ -45,10 +45,13 @@ struct staging;
  * messages call dir, and is borrowed.  Gives *ret_staging, ended with
  * staging_close().
  *
+ * is_partial: it will not become an image that is kept, blocks are missing in
+ * it that are elsewhere; such a one has a directory of its own.
+ *
  * DSP_EBUSY  another process is receiving it
  */
 int staging_open(int dir, const char *shown, const struct digest *root,
-		 struct staging **ret_staging);
+		 bool is_partial, struct staging **ret_staging);
 
 /* Leave it as it is, for the next time. */
 void staging_close(struct staging *staging);

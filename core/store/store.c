@@ -407,9 +407,10 @@ store_check_room(struct store *store, uint64_t size)
 
 int
 store_open_staging(struct store *store, const struct digest *root,
-		   struct staging **ret_staging)
+		   bool is_partial, struct staging **ret_staging)
 {
-	return staging_open(store->staging, store->path, root, ret_staging);
+	return staging_open(store->staging, store->path, root, is_partial,
+			    ret_staging);
 }
 
 int
@@ -496,7 +497,7 @@ store_remove(struct store *store, const char *package_id, uint32_t version)
 	if (err == 0 && known.has_version) {
 		/* Nobody may be in the middle of receiving it again. */
 		err = staging_open(store->staging, store->path, &known.root,
-				   &staging);
+				   false, &staging);
 		digest_to_hex(&known.root, staged);
 	}
 	if (err == 0)

@@ -83,8 +83,9 @@ int store_check(struct store *store, const char *package_id, uint32_t version,
 /* Is there room for so many bytes, and some to spare?  DSP_ENOSPC. */
 int store_check_room(struct store *store, uint64_t size);
 
+/* See staging_open(). */
 int store_open_staging(struct store *store, const struct digest *root,
-		       struct staging **ret_staging);
+		       bool is_partial, struct staging **ret_staging);
 
 /*
  * Give a finished image its name (S3, S6), and remove its staging directory.

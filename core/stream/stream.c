@@ -83,7 +83,7 @@ stream_of_fd(int fd, const char *name, struct stream **ret_stream)
 int
 stream_stdio(struct stream **ret_stream)
 {
-	return new_stream(STDIN, STDOUT, "standard input", ret_stream);
+	return new_stream(STDIN, STDOUT, "the other end", ret_stream);
 }
 
 int

@@ -19,6 +19,8 @@ struct image_source {
 	struct walk *walk;
 	image_source_wants *wants;
 	void *wants_context;
+	image_source_read *read_absent; /* NULL: every block has a frame */
+	void *read_context;
 	uint64_t first;
 	size_t frame_max;
 	unsigned worker_count;
@@ -84,6 +86,14 @@ void
 image_source_skip_to(struct image_source *source, uint64_t first)
 {
 	source->first = first;
+}
+
+void
+image_source_read_absent(struct image_source *source, image_source_read *read,
+			 void *context)
+{
+	source->read_absent = read;
+	source->read_context = context;
 }
 
 uint64_t
@@ -185,28 +195,41 @@ image_source_fill(void *context, struct slot *slot, bool *ret_is_end)
 	}
 }
 
-int
-image_source_work(void *context, unsigned worker, struct slot *slot)
+/* Decode the block's frame, or get the block from elsewhere. */
+static int
+read_block(struct image_source *source, struct image_worker *mine,
+	   struct slot *slot)
 {
-	struct image_source *source = context;
-	struct image_worker *mine = &source->workers[worker];
-	struct digest digest;
 	int err;
 
-	if (slot->raw_size == 0 || slot->is_skipped)
-		return 0;
+	if (slot->frame_ref.size == 0 && source->read_absent != NULL)
+		return source->read_absent(source->read_context, slot);
 	err = image_read_frame(source->image, &slot->frame_ref, mine->frame);
 	if (err < 0)
 		return err;
 	err = frame_decode(mine->decoder, mine->frame, slot->frame_ref.size,
 			   NULL, 0, slot->raw, slot->raw_size);
-	if (err == 0) {
-		digest_of(slot->raw, slot->raw_size, &digest);
-		if (!digest_equal(&digest, &slot->name))
-			err = DSP_ECORRUPT;
-	}
+	return err < 0 ? report_error_at(err, image_name(source->image),
+					 slot->frame_ref.offset,
+					 "decoding a block")
+		       : 0;
+}
+
+int
+image_source_work(void *context, unsigned worker, struct slot *slot)
+{
+	struct image_source *source = context;
+	struct digest digest;
+	int err;
+
+	if (slot->raw_size == 0 || slot->is_skipped)
+		return 0;
+	err = read_block(source, &source->workers[worker], slot);
 	if (err < 0)
-		return report_error_at(err, image_name(source->image),
+		return err;
+	digest_of(slot->raw, slot->raw_size, &digest);
+	if (!digest_equal(&digest, &slot->name))
+		return report_error_at(DSP_ECORRUPT, image_name(source->image),
 				       slot->frame_ref.offset,
 				       "a block does not decode to its name");
 	return 0;

@@ -35,6 +35,14 @@ int image_source_new(struct image *image, unsigned worker_count,
 		     image_source_wants *wants, void *wants_context,
 		     struct image_source **ret_source);
 void image_source_free(struct image_source *source);
+/*
+ * A block without a frame (of size 0) is got by read instead: raw_size bytes
+ * into slot->raw, for the name slot->name.  Called by several workers at once.
+ */
+typedef int image_source_read(void *context, struct slot *slot);
+void image_source_read_absent(struct image_source *source,
+			      image_source_read *read, void *context);
+
 void image_source_skip_to(struct image_source *source, uint64_t first);
 
 /* For struct flow_params; context is the source. */
