@@ -209,6 +209,7 @@ command_pull(const struct options *options)
 		.package_id = id,
 		.endpoint = endpoint_params(options),
 		.priority = (enum message_priority)options->priority,
+		.wait_s = options->wait_s,
 		.receive = { .progress = show },
 	};
 	struct pull_total total = { 0 };
@@ -253,6 +254,11 @@ command_link(const struct options *options)
 		.worker_count = options->jobs,
 		.delta_level = (int)options->delta_level,
 		.stall_timeout_s = options->stall_timeout_s,
+		.forwards = options->forwards,
+		.forward_count = options->forward_count,
+		.rsh = options->rsh,
+		.remote_program = options->remote_program,
+		.rate = options->rate_limit,
 	};
 	struct stream *stream = NULL;
 	int err;

@@ -33,6 +33,8 @@ enum option_id {
 	OPTION_STALL_TIMEOUT,
 	OPTION_STORE,
 	OPTION_EXPAND,
+	OPTION_FORWARD,
+	OPTION_WAIT,
 	OPTION_RSH,
 	OPTION_REMOTE_PROGRAM,
 	OPTION_RATE_LIMIT,
@@ -51,7 +53,7 @@ enum option_id {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL	    (~0u)
-#define ON_LINKS    (ON(PUSH) | ON(PULL))
+#define ON_LINKS    (ON(PUSH) | ON(PULL) | ON(LINK))
 
 struct option_row {
 	enum option_id id;
@@ -99,25 +101,28 @@ static const struct option_row rows[] = {
 	{ OPTION_NO_CREATE, 0, "no-create", NULL, ON(FANOUT),
 	  "a DEST that does not exist is an error" },
 	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS",
-	  ON(FANOUT) | ON_LINKS | ON(LINK),
-	  "without progress, give up (60; 0: never)" },
+	  ON(FANOUT) | ON_LINKS, "without progress, give up (60; 0: never)" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },
 	{ OPTION_EXPAND, 0, "expand", "ROOT", ON(LINK),
 	  "publish what comes at this distribution point" },
+	{ OPTION_FORWARD, 0, "forward", "TARGET", ON(LINK),
+	  "pass on what comes, while it comes; may be repeated" },
+	{ OPTION_WAIT, 0, "wait", "SECONDS", ON(PULL),
+	  "for the package to come there, if it is not yet" },
 	{ OPTION_RSH, 'e', "rsh", "COMMAND", ON_LINKS,
 	  "how another host is reached (ssh)" },
 	{ OPTION_REMOTE_PROGRAM, 0, "remote-program", "PROGRAM", ON_LINKS,
 	  "what is run there (despool)" },
-	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE", ON(PUSH),
+	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE", ON(PUSH) | ON(LINK),
 	  "bytes a second on each link; k, M, G are allowed" },
 	{ OPTION_MAX_SENDINGS, 0, "max-sendings", "N", ON(PUSH),
 	  "images under way at once, 1 to 8 (3)" },
 	{ OPTION_DELTA_LEVEL, 0, "delta-level", "N",
 	  ON(PUSH) | ON(LINK) | ON(DELTA) | ON(PARCEL),
 	  "compression level of deltas, 1 to 19 (4)" },
-	{ OPTION_PRIORITY, 0, "priority", "low|medium|high", ON_LINKS,
-	  "what goes first on a link (medium)" },
+	{ OPTION_PRIORITY, 0, "priority", "low|medium|high",
+	  ON(PUSH) | ON(PULL), "what goes first on a link (medium)" },
 	{ OPTION_ROOT, 0, "root", NULL, ON(CAT),
 	  "write the image's root, which is what is signed" },
 	{ OPTION_LONG, 'l', "long", NULL, ON(LS),
@@ -132,7 +137,7 @@ static const struct option_row rows[] = {
 	{ OPTION_JSON, 0, "json", NULL, ON_ALL,
 	  "one JSON object a line (docs/json.md)" },
 	{ OPTION_PROGRESS, 0, "progress", "auto|tty|plain|json|none",
-	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON_LINKS,
+	  ON(PACK) | ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PUSH) | ON(PULL),
 	  "how to show progress (auto)" },
 	{ OPTION_QUIET, 'q', "quiet", NULL, ON_ALL, "say errors only" },
 	{ OPTION_HELP, 'h', "help", NULL, ON_ALL, "show this help" },
@@ -302,6 +307,11 @@ set_number(struct options *options, const struct option_row *row,
 		if (err == 0)
 			options->stall_timeout_s = (unsigned)number;
 		return err;
+	case OPTION_WAIT:
+		err = parse_number(value, row->name, 0, 65535, &number);
+		if (err == 0)
+			options->wait_s = (unsigned)number;
+		return err;
 	case OPTION_MAX_SENDINGS:
 		err = parse_number(value, row->name, 1, SENDINGS_MAX, &number);
 		if (err == 0)
@@ -368,6 +378,9 @@ set_text(struct options *options, const struct option_row *row,
 		return 0;
 	case OPTION_EXPAND:
 		options->expand = value;
+		return 0;
+	case OPTION_FORWARD:
+		options->forwards[options->forward_count++] = value;
 		return 0;
 	case OPTION_RSH:
 		options->rsh = value;
@@ -580,7 +593,9 @@ options_parse(int argc, char **argv, const struct command *commands,
 	options.arguments = calloc((size_t)argc, sizeof *options.arguments);
 	options.exclude_arguments =
 		calloc((size_t)argc, sizeof *options.exclude_arguments);
-	if (options.arguments == NULL || options.exclude_arguments == NULL)
+	options.forwards = calloc((size_t)argc, sizeof *options.forwards);
+	if (options.arguments == NULL || options.exclude_arguments == NULL ||
+	    options.forwards == NULL)
 		return report_error(DSP_ENOMEM, NULL, "starting");
 	for (int i = 2, used; err == 0 && i < argc; i += used) {
 		used = 1;
@@ -606,6 +621,8 @@ options_release(struct options *options)
 	exclude_release(&options->exclude);
 	free(options->arguments);
 	free(options->exclude_arguments);
+	free(options->forwards);
+	options->forwards = NULL;
 	options->arguments = options->exclude_arguments = NULL;
 }
 

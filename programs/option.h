@@ -62,6 +62,9 @@ struct options {
 	const char *output;
 	const char *store;
 	const char *expand;
+	const char **forwards;
+	size_t forward_count;
+	unsigned wait_s;
 	const char *rsh;
 	const char *remote_program;
 	uint64_t rate_limit; /* bytes a second; 0: none */

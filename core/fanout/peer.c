@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/report.h"
+#include "platform/pf_poll.h"
 #include "platform/pf_process.h"
 #include "platform/pf_thread.h"
 
@@ -24,8 +25,10 @@ struct peer {
 	size_t in_size;
 	uint64_t sent; /* bytes, of link_output_total() */
 	bool is_deaf;  /* the other end hears nothing any more */
-	bool is_mute;  /* nothing of what it says matters any more */
+	bool is_opener;
+	bool is_mute; /* nothing of what it says matters any more */
 	bool is_ended;
+	int64_t busy_at; /* when it was said */
 	int err;
 };
 
@@ -42,6 +45,7 @@ peer_new(struct stream *stream, const struct link_params *params,
 	peer->stream = stream;
 	peer->handler = handler;
 	peer->context = context;
+	peer->is_opener = params->is_opener;
 	peer->lock = pf_lock_new();
 	peer->moved = pf_condition_new();
 	peer->in = malloc(IN_SIZE);
@@ -75,6 +79,14 @@ flush(struct peer *peer)
 		if (has_failed)
 			peer->is_mute = true;
 		move_bytes(peer);
+	}
+
+	/* It may have a reason to take its time: then it says so. */
+	if (peer->err == 0 && !has_failed && peer->is_opener) {
+		stream_end_output(peer->stream);
+		peer->is_mute = peer->is_deaf = true;
+		while (peer->err == 0 && !peer->is_ended)
+			move_bytes(peer);
 	}
 	pf_unlock(peer->lock);
 }
@@ -274,4 +286,21 @@ peer_wait(struct peer *peer, bool (*is_done)(void *context), void *context)
 	err = peer->err;
 	pf_unlock(peer->lock);
 	return err;
+}
+
+void
+peer_say_busy(struct peer *peer)
+{
+	enum { MOMENT_MS = 10, SAY_MS = 1000 };
+	int64_t now = pf_now_monotonic();
+	bool ignored;
+
+	(void)pf_poll(-1, -1, MOMENT_MS, &ignored, &ignored);
+	if (now - peer->busy_at < SAY_MS * (int64_t)NS_PER_MS)
+		return;
+	pf_lock(peer->lock);
+	peer->busy_at = now;
+	if (peer->err == 0 && !peer->is_deaf && link_send_busy(peer->link) == 0)
+		move_bytes(peer);
+	pf_unlock(peer->lock);
 }

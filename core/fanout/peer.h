@@ -56,6 +56,9 @@ int peer_send(struct peer *peer, const struct message *message);
  */
 int peer_wait(struct peer *peer, bool (*is_done)(void *context), void *context);
 
+/* Wait for a moment, and let the other end know that there is a reason. */
+void peer_say_busy(struct peer *peer);
+
 /* Has the other end said that no more comes? */
 bool peer_is_ended(const struct peer *peer);
 

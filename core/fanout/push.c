@@ -129,6 +129,10 @@ open_images(struct pusher *pusher)
 	struct image *image = NULL;
 	int err;
 
+	if (pusher->params->image != NULL) {
+		pusher->store = pusher->params->store;
+		return add_image(pusher, pusher->params->image);
+	}
 	if (store_is_one(source)) {
 		err = store_open(source, &pusher->store);
 		return err < 0 ? err : add_store(pusher);
@@ -298,12 +302,13 @@ push(const struct push_params *params, struct push_total *ret_total)
 		close_endpoints(&pusher, &total);
 		err = pusher.err;
 	}
-	for (size_t i = 0; i < pusher.image_count; i++)
+	for (size_t i = 0; params->image == NULL && i < pusher.image_count; i++)
 		image_close(pusher.images[i].image);
 	free(pusher.images);
 	free(pusher.endpoints);
 	pf_lock_free(pusher.lock);
-	store_close(pusher.store);
+	if (params->image == NULL)
+		store_close(pusher.store);
 	*ret_total = total;
 	return err;
 }
@@ -360,6 +365,7 @@ pull(const struct pull_params *params, struct pull_total *ret_total)
 	struct receive_params receive = params->receive;
 	struct message message = { .type = MESSAGE_GET,
 				   .get = { .version = params->version,
+					    .wait_s = (uint16_t)params->wait_s,
 					    .priority = params->priority } };
 	struct endpoint *endpoint = NULL;
 	struct stream *stream;

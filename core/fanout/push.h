@@ -29,6 +29,8 @@ struct push_result {
 
 struct push_params {
 	const char *source; /* an image, or a store: the newest of each package */
+	struct image *image; /* instead: one that is open; with its store */
+	struct store *store;
 	const char *base; /* an older image, besides those of a store; or NULL */
 	const char *const *targets;
 	size_t target_count;
@@ -60,6 +62,7 @@ struct pull_params {
 	const char *target;
 	const char *package_id;
 	uint32_t version; /* 0: the highest there is */
+	unsigned wait_s;  /* for it to come there */
 	struct store *store;
 	struct endpoint_params endpoint;
 	enum message_priority priority;

@@ -354,7 +354,8 @@ decode_root(struct receiving *receiving, const struct message_root *message)
 		return report_error(err, receiver->name, "the root");
 	return staging_set_root(receiving->staging, receiver->raw.data,
 				receiver->raw.size, message->signature,
-				message->signature_size);
+				message->signature_size,
+				receiving->offer.image_size);
 }
 
 /* Say which blocks of the page are to be sent. */
@@ -406,6 +407,7 @@ put_picks(struct receiving *receiving, uint32_t first)
 static int
 take_root(struct receiving *receiving, const struct message_root *message)
 {
+	const struct receive_params *params = &receiving->receiver->params;
 	struct staging *staging = receiving->staging;
 	int err = find_base(receiving, &message->base);
 
@@ -431,6 +433,8 @@ take_root(struct receiving *receiving, const struct message_root *message)
 		return receive_give_up(receiving, err);
 	link_set_root(link_of(receiving), receiving->number,
 		      staging_root(staging));
+	if (params->begun != NULL && receiving->dp == NULL)
+		params->begun(params->begun_context, staging_root(staging));
 	if (receiving->is_picked && staging_page_count(staging) > 0)
 		err = put_picks(receiving, receiving->has_blocks
 						   ? staging_next(staging).page

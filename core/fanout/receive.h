@@ -62,6 +62,13 @@ struct receive_params {
 			  const char *package_id);
 	void *check_context;
 
+	/*
+	 * Called when the root of an image that goes into the store is good:
+	 * it can be read while it grows.  May be NULL.
+	 */
+	void (*begun)(void *context, const struct root *root);
+	void *begun_context;
+
 	/* Called at the end of each transfer; may be NULL. */
 	void (*ended)(void *context, const struct receive_result *result);
 	void *ended_context;

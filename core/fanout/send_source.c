@@ -40,6 +40,7 @@ struct send_source {
 	uint32_t page_next; /* of the page phase */
 	struct page_load load;
 	struct frame_table table;
+	struct buffer digests;
 	struct block_index next; /* of the block phase */
 	char *path;
 };
@@ -140,6 +141,7 @@ send_source_free(struct send_source *source)
 	walk_free(source->walk);
 	page_load_release(&source->load);
 	frame_table_release(&source->table);
+	buffer_release(&source->digests);
 	free(source->bases);
 	free(source->workers);
 	free(source->path);
@@ -219,29 +221,6 @@ find_base_pages(struct send_source *source, struct base_state *base,
 }
 
 static int
-load_digests(struct send_source *source, uint32_t index, struct slot *slot,
-	     const uint8_t **ret_digests)
-{
-	uint32_t count = source->load.page.block_count;
-	uint8_t *digests =
-		arena_take(&slot->arena, (size_t)count * DIGEST_SIZE + 1);
-	struct frame_ref frame;
-	int err = image_load_table(source->params.image, index, &source->table);
-
-	if (err < 0)
-		return err;
-	if (digests == NULL)
-		return fail(source, DSP_ENOMEM);
-	for (uint32_t i = 0; i < count; i++) {
-		frame_table_next(&source->table, &frame);
-		memcpy(digests + (size_t)i * DIGEST_SIZE, frame.publisher.bytes,
-		       DIGEST_SIZE);
-	}
-	*ret_digests = digests;
-	return 0;
-}
-
-static int
 fill_page(struct send_source *source, struct slot *slot)
 {
 	uint32_t index = source->page_next++;
@@ -255,15 +234,18 @@ fill_page(struct send_source *source, struct slot *slot)
 	item->index.page = index;
 	err = image_load_page(source->params.image, index, load);
 	if (err == 0)
-		err = load_digests(source, index, slot, &item->digests);
+		err = image_load_digests(source->params.image, index,
+					 &source->table, &source->digests);
 	if (err < 0)
 		return err;
+	item->digests = keep(slot, source->digests.data, source->digests.size);
 	item->raw = keep(slot, load->raw.data, load->raw.size);
 	item->raw_size = load->raw.size;
 	item->plans[0].page = keep(slot, load->stored.data, load->stored.size);
 	item->plans[0].page_size = load->stored.size;
 	slot->raw_size = 1; /* so that it is worked on */
-	if (item->raw == NULL || item->plans[0].page == NULL)
+	if (item->raw == NULL || item->plans[0].page == NULL ||
+	    item->digests == NULL)
 		return fail(source, DSP_ENOMEM);
 	for (size_t i = 0; err == 0 && i < source->params.base_count; i++)
 		err = find_base_pages(source, &source->bases[i],

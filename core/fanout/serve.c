@@ -7,8 +7,12 @@
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
+#include "core/fanout/forward.h"
 #include "core/fanout/send.h"
 #include "core/store/store.h"
+#include "platform/pf_process.h"
+
+#define NS_PER_S INT64_C(1000000000)
 
 /* Something that the other end wants to be sent. */
 struct request {
@@ -25,6 +29,8 @@ struct server {
 	struct receiver *receiver;
 	struct request requests[LINK_TRANSFERS_MAX];
 	size_t request_count;
+	struct forward **forwards;
+	size_t forward_count;
 	int err; /* the first that a transfer failed with */
 };
 
@@ -75,6 +81,46 @@ note_ended(void *context, const struct receive_result *result)
 		params->ended(params->ended_context, result);
 }
 
+/* What comes goes on from here at once. */
+static void
+note_begun(void *context, const struct root *root)
+{
+	struct server *server = context;
+	struct forward *forward = NULL;
+	struct forward **forwards;
+
+	if (server->params->forward_count == 0 ||
+	    forward_start(server->params, root, &forward) < 0)
+		return;
+	forwards = realloc(server->forwards,
+			   (server->forward_count + 1) * sizeof *forwards);
+	if (forwards == NULL) {
+		(void)forward_end(forward);
+		return;
+	}
+	server->forwards = forwards;
+	forwards[server->forward_count++] = forward;
+}
+
+/* The other end hears that there is a reason to wait for the end. */
+static int
+end_forwards(struct server *server)
+{
+	int first_err = 0;
+
+	for (size_t i = 0; i < server->forward_count; i++) {
+		int err;
+
+		while (!forward_is_done(server->forwards[i]))
+			peer_say_busy(server->peer);
+		err = forward_end(server->forwards[i]);
+		if (first_err == 0)
+			first_err = err;
+	}
+	free(server->forwards);
+	return first_err;
+}
+
 static bool
 has_request(void *context)
 {
@@ -83,20 +129,58 @@ has_request(void *context)
 	return server->request_count > 0;
 }
 
+/*
+ * An image that is here, or is being received: what is newer.
+ */
+static int
+open_now(struct server *server, const char *package_id, uint32_t version,
+	 struct image **ret_image)
+{
+	struct store *store = server->params->receive.store;
+	uint32_t held = store_version_below(store, package_id, UINT32_MAX);
+	int err = store_open_growing(store, package_id, version,
+				     server->params->stall_timeout_s,
+				     ret_image);
+
+	if (err != DSP_ENOENT && err != 0)
+		return err;
+	if (err == 0 &&
+	    (version != 0 || held < image_root(*ret_image)->version))
+		return 0;
+	if (err == 0)
+		image_close(*ret_image);
+	if (version == 0)
+		version = held;
+	if (version == 0 || !store_has(store, package_id, version))
+		return DSP_ENOENT;
+	return store_open_image(store, package_id, version, ret_image);
+}
+
+/* The other end may have said that it would wait for it to come. */
+static int
+open_or_wait(struct server *server, const char *package_id, uint32_t version,
+	     unsigned wait_s, struct image **ret_image)
+{
+	int64_t end = pf_now_monotonic() + (int64_t)wait_s * NS_PER_S;
+	int err = open_now(server, package_id, version, ret_image);
+
+	while (err == DSP_ENOENT && pf_now_monotonic() < end &&
+	       peer_err(server->peer) == 0) {
+		peer_say_busy(server->peer);
+		err = open_now(server, package_id, version, ret_image);
+	}
+	return err;
+}
+
 /* The image that is asked for; the error is the other end's. */
 static int
 find_image(struct server *server, const char *package_id, uint32_t version,
-	   const struct digest *root, struct image **ret_image)
+	   const struct digest *root, unsigned wait_s, struct image **ret_image)
 {
-	struct store *store = server->params->receive.store;
 	struct image *image = NULL;
 	int err;
 
-	if (version == 0)
-		version = store_version_below(store, package_id, UINT32_MAX);
-	err = version == 0
-		      ? DSP_ENOENT
-		      : store_open_image(store, package_id, version, &image);
+	err = open_or_wait(server, package_id, version, wait_s, &image);
 	if (err == 0 && !digest_is_zero(root) &&
 	    !digest_equal(image_root_digest(image), root)) {
 		image_close(image);
@@ -143,7 +227,7 @@ answer_get(struct server *server, const struct request *request)
 	};
 	int err = find_image(server, request->get.package_id,
 			     request->get.version, &request->get.root,
-			     &send.image);
+			     request->get.wait_s, &send.image);
 
 	memcpy(base.package_id, request->get.package_id,
 	       sizeof base.package_id);
@@ -184,7 +268,7 @@ send_blocks(struct server *server, const struct request *request,
 			err = image_load_table(image, index.page, &table);
 		loaded = index.page;
 		while (err == 0 && table.index <= index.block)
-			frame_table_next(&table, &frame);
+			err = image_next_frame(image, &table, &frame);
 		if (err == 0 && frame.size > frame_size_max(root->rule.max))
 			err = DSP_ECORRUPT;
 		if (err == 0)
@@ -212,7 +296,7 @@ answer_fetch(struct server *server, const struct request *request)
 {
 	struct image *image = NULL;
 	int err = find_image(server, request->fetch.package_id,
-			     request->fetch.version, &request->fetch.root,
+			     request->fetch.version, &request->fetch.root, 0,
 			     &image);
 
 	if (err < 0) {
@@ -261,10 +345,13 @@ serve(const struct serve_params *params, struct stream *stream)
 				    .transfer_max = LINK_TRANSFERS_MAX / 2 };
 	struct server server = { .params = params };
 	struct receive_params receive = params->receive;
+	int forward_err;
 	int err = peer_new(stream, &link, handle, &server, &server.peer);
 
 	receive.ended = note_ended;
 	receive.ended_context = &server;
+	receive.begun = note_begun;
+	receive.begun_context = &server;
 	if (err == 0)
 		err = receiver_new(&receive, peer_link(server.peer),
 				   peer_name(server.peer), &server.receiver);
@@ -278,6 +365,9 @@ serve(const struct serve_params *params, struct stream *stream)
 	for (size_t i = 0; i < server.request_count; i++)
 		free(server.requests[i].indexes);
 	receiver_free(server.receiver);
+	forward_err = end_forwards(&server);
 	peer_close(server.peer, NULL);
-	return err < 0 ? err : server.err;
+	if (err == 0)
+		err = server.err;
+	return err < 0 ? err : forward_err;
 }

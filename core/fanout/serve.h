@@ -19,6 +19,16 @@ struct serve_params {
 	unsigned worker_count;
 	int delta_level;
 	unsigned stall_timeout_s;
+
+	/*
+	 * Where what comes goes on to, block by block as it comes (cut-through);
+	 * see endpoint.h.
+	 */
+	const char *const *forwards;
+	size_t forward_count;
+	const char *rsh;
+	const char *remote_program;
+	uint64_t rate;
 };
 
 /* For send_params: bases come from this store. */

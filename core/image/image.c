@@ -24,6 +24,7 @@ struct image {
 	struct buffer signature;
 	struct buffer directory;
 	struct frame_decoder *decoder; /* of pages */
+	struct image_feed feed;	       /* context NULL: there is none */
 };
 
 /* Read exactly size bytes at offset; what is missing is an error. */
@@ -210,27 +211,65 @@ read_directory(struct image *image, const struct digest *tail)
 	return 0;
 }
 
-int
-image_open_fd(int fd, const char *name, struct image **ret_image)
+/* An image about which nothing is known yet; takes fd. */
+static int
+new_image(int fd, const char *name, struct image **ret_image)
 {
 	struct image *image = calloc(1, sizeof *image);
 	size_t name_size = strlen(name) + 1;
-	struct pf_stat stat;
-	struct digest tail;
-	int err = DSP_ENOMEM;
 
 	if (image == NULL) {
 		pf_close(fd);
-		return report_error(err, name, "opening the image");
+		return report_error(DSP_ENOMEM, name, "opening the image");
 	}
 	image->fd = fd;
 	image->name = malloc(name_size);
 	image->decoder = frame_decoder_new();
 	if (image->name == NULL || image->decoder == NULL) {
-		report_error(err, name, "opening the image");
-		goto out;
+		image_close(image);
+		return report_error(DSP_ENOMEM, name, "opening the image");
 	}
 	memcpy(image->name, name, name_size);
+	*ret_image = image;
+	return 0;
+}
+
+int
+image_open_feed(int fd, const char *name, const struct buffer *root,
+		const struct buffer *signature, uint64_t size,
+		const struct image_feed *feed, struct image **ret_image)
+{
+	struct image *image = NULL;
+	int err = new_image(fd, name, &image);
+
+	if (err < 0)
+		return err;
+	image->size = size;
+	digest_of(root->data, root->size, &image->root_digest);
+	if (buffer_add(&image->root_raw, root->data, root->size) < 0 ||
+	    buffer_add(&image->signature, signature->data, signature->size) < 0)
+		err = DSP_ENOMEM;
+	if (err == 0)
+		err = root_decode(root->data, root->size, &image->root);
+	if (err < 0) {
+		image_close(image);
+		return report_error(err, name, "opening the image");
+	}
+	image->feed = *feed; /* from here on it is the image's */
+	*ret_image = image;
+	return 0;
+}
+
+int
+image_open_fd(int fd, const char *name, struct image **ret_image)
+{
+	struct image *image = NULL;
+	struct pf_stat stat;
+	struct digest tail;
+	int err = new_image(fd, name, &image);
+
+	if (err < 0)
+		return err;
 	err = pf_stat_fd(fd, &stat);
 	if (err == 0 && stat.type == PF_DIR)
 		err = DSP_EISDIR;
@@ -271,6 +310,8 @@ image_close(struct image *image)
 {
 	if (image == NULL)
 		return;
+	if (image->feed.context != NULL)
+		image->feed.close(image->feed.context);
 	pf_close(image->fd);
 	frame_decoder_free(image->decoder);
 	root_release(&image->root);
@@ -373,9 +414,12 @@ int
 image_load_page(struct image *image, uint32_t index, struct page_load *load)
 {
 	const struct root_page *expected = &image->root.pages[index];
-	uint64_t offset = le64_get(directory_row(image, index));
+	bool is_fed = image->feed.context != NULL;
+	uint64_t offset = is_fed ? 0 : le64_get(directory_row(image, index));
 	struct digest digest;
-	int err = load_stored(image, index, &load->stored);
+	int err = is_fed ? image->feed.load_page(image->feed.context, index,
+						 &load->stored)
+			 : load_stored(image, index, &load->stored);
 
 	if (err < 0)
 		return err;
@@ -477,17 +521,16 @@ image_check_pages(struct image *image)
 	return err;
 }
 
-int
-image_load_table(struct image *image, uint32_t index, struct frame_table *table)
+static int
+read_table(struct image *image, uint32_t index, struct frame_table *table)
 {
 	const uint8_t *row = directory_row(image, index);
 	uint64_t offset = le64_get(row) + IMAGE_SKIP_SIZE + le32_get(row + 8);
-	uint32_t count = image->root.pages[index].block_count;
+	uint32_t count = table->count;
 	uint8_t bytes[IMAGE_SKIP_SIZE];
 	uint32_t size;
 	int err;
 
-	assert(image->kind == IMAGE_WITH_BLOCKS);
 	err = stretch_start(image, index, &table->frames_offset);
 	if (err == 0)
 		err = read_exactly(image, bytes, sizeof bytes, offset,
@@ -504,8 +547,6 @@ image_load_table(struct image *image, uint32_t index, struct frame_table *table)
 	if (err < 0)
 		return report_error(err, image->name, "reading a frame table");
 	table->rows.size = size;
-	table->count = count;
-	table->index = table->local_index = 0;
 	table->next_offset = table->frames_offset;
 	err = read_exactly(image, table->rows.data, size,
 			   offset + IMAGE_SKIP_SIZE, "a frame table");
@@ -519,8 +560,20 @@ image_load_table(struct image *image, uint32_t index, struct frame_table *table)
 	return err;
 }
 
-void
-frame_table_next(struct frame_table *table, struct frame_ref *ret_frame)
+int
+image_load_table(struct image *image, uint32_t index, struct frame_table *table)
+{
+	assert(image->kind == IMAGE_WITH_BLOCKS);
+	table->page = index;
+	table->count = image->root.pages[index].block_count;
+	table->index = table->local_index = 0;
+	if (image->feed.context != NULL)
+		return 0; /* rows come one by one */
+	return read_table(image, index, table);
+}
+
+static void
+next_row(struct frame_table *table, struct frame_ref *ret_frame)
 {
 	const uint8_t *row =
 		table->rows.data + (size_t)table->index * IMAGE_TABLE_ROW_SIZE;
@@ -541,6 +594,48 @@ frame_table_next(struct frame_table *table, struct frame_ref *ret_frame)
 	}
 	table->next_offset += ret_frame->size;
 	table->index++;
+}
+
+int
+image_next_frame(struct image *image, struct frame_table *table,
+		 struct frame_ref *ret_frame)
+{
+	if (image->feed.context != NULL)
+		return image->feed.next_frame(image->feed.context, table->page,
+					      table->index++, ret_frame);
+	next_row(table, ret_frame);
+	return 0;
+}
+
+int
+image_load_digests(struct image *image, uint32_t index,
+		   struct frame_table *table, struct buffer *digests)
+{
+	const struct root_page *page = &image->root.pages[index];
+	struct digest digest;
+	int err = 0;
+
+	digests->size = 0;
+	if (image->feed.context != NULL) {
+		err = image->feed.load_digests(image->feed.context, index,
+					       digests);
+		if (err < 0)
+			return err;
+		digest_of(digests->data, digests->size, &digest);
+		return digest_equal(&digest, &page->frames)
+			       ? 0
+			       : corrupt(image, 0, "a frame table");
+	}
+	err = image_load_table(image, index, table);
+	for (uint32_t i = 0; err == 0 && i < table->count; i++) {
+		struct frame_ref frame;
+
+		next_row(table, &frame);
+		if (buffer_add(digests, frame.publisher.bytes, DIGEST_SIZE) < 0)
+			err = report_error(DSP_ENOMEM, image->name,
+					   "reading a frame table");
+	}
+	return err;
 }
 
 int

@@ -23,6 +23,7 @@
 #include "core/image/root.h"
 
 struct image;
+struct frame_ref;
 
 /* Open the file at path.  Gives *ret_image, ended with image_close(). */
 int image_open(const char *path, struct image **ret_image);
@@ -30,6 +31,31 @@ int image_open(const char *path, struct image **ret_image);
 /* The same for an open file, which it takes; name is for messages. */
 int image_open_fd(int fd, const char *name, struct image **ret_image);
 void image_close(struct image *image);
+
+/*
+ * An image of which not all is there yet: its parts come from elsewhere, each
+ * call waits until what is asked for is there.  What is given is checked
+ * against the root as if it had been read from a file.
+ */
+struct image_feed {
+	void *context;
+	int (*load_page)(void *context, uint32_t index, struct buffer *stored);
+	int (*load_digests)(void *context, uint32_t index,
+			    struct buffer *digests);
+
+	/* Asked in order, or from an earlier one on again. */
+	int (*next_frame)(void *context, uint32_t page, uint32_t block,
+			  struct frame_ref *ret_frame);
+	void (*close)(void *context);
+};
+
+/*
+ * Open one: fd is the file that frames are read from, which it takes with the
+ * feed; size is what the whole image will have.
+ */
+int image_open_feed(int fd, const char *name, const struct buffer *root,
+		    const struct buffer *signature, uint64_t size,
+		    const struct image_feed *feed, struct image **ret_image);
 
 const char *image_name(const struct image *image);
 enum image_kind image_kind(const struct image *image);
@@ -75,6 +101,7 @@ struct frame_table {
 	uint32_t count;
 	uint32_t index; /* of the row that comes next */
 	uint32_t local_index;
+	uint32_t page; /* whose it is */
 };
 void frame_table_release(struct frame_table *table);
 
@@ -82,8 +109,13 @@ void frame_table_release(struct frame_table *table);
 int image_load_table(struct image *image, uint32_t index,
 		     struct frame_table *table);
 
-/* The next row.  There must be one. */
-void frame_table_next(struct frame_table *table, struct frame_ref *ret_frame);
+/* The next row.  There must be one.  Of a feed it is waited for. */
+int image_next_frame(struct image *image, struct frame_table *table,
+		     struct frame_ref *ret_frame);
+
+/* The digests of the publisher's frames of the page's blocks, in order. */
+int image_load_digests(struct image *image, uint32_t index,
+		       struct frame_table *table, struct buffer *digests);
 
 /* Read a frame and compare it with its digest. */
 int image_read_frame(struct image *image, const struct frame_ref *frame,

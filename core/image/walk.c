@@ -230,6 +230,7 @@ take_block(struct walk *walk)
 {
 	struct walk_view *view = &walk->view;
 	bool is_part = walk->large_left > 0;
+	int err = 0;
 
 	view->block = page_block(&walk->load.page, walk->block_index++);
 	view->is_part = is_part;
@@ -238,7 +239,9 @@ take_block(struct walk *walk)
 	    view->block.raw_size > image_root(walk->image)->rule.max)
 		return corrupt(walk, "a block's size is beyond the rule");
 	if (image_kind(walk->image) == IMAGE_WITH_BLOCKS)
-		frame_table_next(&walk->table, &view->frame);
+		err = image_next_frame(walk->image, &walk->table, &view->frame);
+	if (err < 0)
+		return err;
 	if (!is_part) {
 		walk->group_size = 0;
 		return 0;

@@ -401,6 +401,16 @@ link_send(struct link *link, const struct message *message)
 }
 
 int
+link_send_busy(struct link *link)
+{
+	static const uint8_t bytes[MESSAGE_HEADER_SIZE] = {
+		0, 0, 0, 0, 0, 0, MESSAGE_BUSY, 0
+	};
+
+	return buffer_add(&link->out, bytes, sizeof bytes);
+}
+
+int
 link_send_error(struct link *link, uint16_t number, int err, const char *text)
 {
 	struct transfer *transfer = find(link, number);

@@ -97,6 +97,9 @@ void link_set_root(struct link *link, uint16_t transfer,
  */
 int link_send(struct link *link, const struct message *message);
 
+/* Say that this end is busy, with a reason to wait for it. */
+int link_send_busy(struct link *link);
+
 /* Send an ERROR; transfer 0 ends the stream. */
 int link_send_error(struct link *link, uint16_t transfer, int err,
 		    const char *text);

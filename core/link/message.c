@@ -126,6 +126,7 @@ put_get(uint8_t *bytes, const struct message_get *get)
 	memcpy(bytes, get->package_id, PACKAGE_ID_SIZE);
 	le32_put(bytes + 8, get->version);
 	bytes[12] = (uint8_t)get->priority;
+	le16_put(bytes + 14, get->wait_s);
 	memcpy(bytes + 16, get->root.bytes, DIGEST_SIZE);
 }
 
@@ -380,6 +381,7 @@ static int
 get_get(const uint8_t *bytes, struct message_get *get)
 {
 	get->version = le32_get(bytes + 8);
+	get->wait_s = le16_get(bytes + 14);
 	memcpy(get->root.bytes, bytes + 16, DIGEST_SIZE);
 	if (get_priority(bytes[12], &get->priority) < 0)
 		return DSP_EPROTOCOL;

@@ -38,7 +38,8 @@ enum message_type {
 	MESSAGE_FETCH = 15,
 	MESSAGE_ERROR = 16,
 	MESSAGE_TYPE_COUNT,
-	MESSAGE_OPTIONAL = 128 /* from here on: skip what is not known */
+	MESSAGE_OPTIONAL = 128, /* from here on: skip what is not known */
+	MESSAGE_BUSY = 128	/* nothing to say, but still there */
 };
 
 enum {
@@ -100,6 +101,7 @@ struct message_get {
 	char package_id[PACKAGE_ID_SIZE + 1];
 	uint32_t version; /* 0: the highest */
 	enum message_priority priority;
+	uint16_t wait_s;    /* for it to come, where it is not yet */
 	struct digest root; /* zeros: any */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/store/staging.h"
+#include "core/store/staging_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,21 +16,7 @@
 #include "platform/pf_process.h"
 #include "platform/pf_sync.h"
 
-/*
- * A row of the journal:
- *
- *     offset  size  what
- *          0     4  1 frame, 2 page, 3 synced
- *          4     4  frame: size and flag as in a frame table; page: its size
- *          8     8  offset of frame or page in the image; synced: its size
- *         16    32  frame: publisher's digest; page: digest of it as stored
- *         48    32  frame: digest of a local frame
- *         80     8  check: the first bytes of H(number of the row, the above)
- */
-#define PARTIAL_SUFFIX ".partial"
-
-enum { ROW_FRAME = 1, ROW_PAGE = 2, ROW_SYNCED = 3 };
-enum { JOURNAL_ROW_SIZE = 88, ROW_CHECK = 80, ROWS_AT_ONCE = 512 };
+enum { ROWS_AT_ONCE = 512 };
 
 struct staging {
 	const char *shown;
@@ -133,15 +119,18 @@ restore_root(struct staging *staging)
 	struct buffer file = { 0 };
 	uint32_t size;
 	int err = read_file(staging->dir, "root",
-			    4 + ROOT_SIZE_MAX + IMAGE_SIGNATURE_MAX, &file);
+			    STAGING_ROOT_HEADER_SIZE + ROOT_SIZE_MAX +
+				    IMAGE_SIGNATURE_MAX,
+			    &file);
 
-	if (err == 0 && file.size >= 4) {
+	if (err == 0 && file.size >= STAGING_ROOT_HEADER_SIZE) {
+		const uint8_t *raw = file.data + STAGING_ROOT_HEADER_SIZE;
+		size_t rest = file.size - STAGING_ROOT_HEADER_SIZE;
+
 		size = le32_get(file.data);
-		if (size <= file.size - 4 &&
-		    file.size - 4 - size <= IMAGE_SIGNATURE_MAX)
-			err = take_root(staging, file.data + 4, size,
-					file.data + 4 + size,
-					file.size - 4 - size);
+		if (size <= rest && rest - size <= IMAGE_SIGNATURE_MAX)
+			err = take_root(staging, raw, size, raw + size,
+					rest - size);
 		if (err != DSP_ENOMEM)
 			err = 0;
 	}
@@ -151,9 +140,10 @@ restore_root(struct staging *staging)
 
 int
 staging_set_root(struct staging *staging, const void *raw, size_t size,
-		 const void *signature, size_t signature_size)
+		 const void *signature, size_t signature_size,
+		 uint64_t image_size)
 {
-	uint8_t bytes[4];
+	uint8_t bytes[STAGING_ROOT_HEADER_SIZE] = { 0 };
 	int fd = -1;
 	int err;
 
@@ -162,8 +152,9 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 	if (err < 0)
 		return fail(staging, err, "the root");
 	le32_put(bytes, (uint32_t)size);
-	(void)pf_unlink_at(staging->dir, "root");
-	err = pf_create_at(staging->dir, "root", 0600, &fd);
+	le64_put(bytes + 8, image_size);
+	(void)pf_unlink_at(staging->dir, "root.new");
+	err = pf_create_at(staging->dir, "root.new", 0600, &fd);
 	if (err == 0)
 		err = pf_write(fd, bytes, sizeof bytes);
 	if (err == 0)
@@ -175,6 +166,9 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 		fd = -1;
 	}
 	pf_close(fd);
+	if (err == 0) /* others look at it */
+		err = pf_rename_at(staging->dir, "root.new", staging->dir,
+				   "root");
 	return err < 0 ? fail(staging, err, "keeping the root") : 0;
 }
 
@@ -277,17 +271,27 @@ load_page(struct staging *staging, uint32_t index, uint64_t *ret_end)
 static int
 restore_pages(struct staging *staging)
 {
+	int err;
+
 	while (staging->page_count < staging->root.page_count) {
 		uint64_t end = 0;
-		int err = load_page(staging, staging->page_count, &end);
 
+		err = load_page(staging, staging->page_count, &end);
 		if (err == DSP_ENOMEM)
 			return err;
 		if (err < 0)
 			break;
 		staging->page_offsets[++staging->page_count] = end;
 	}
-	return 0;
+
+	/* Who reads while it grows finds nothing behind what is good. */
+	err = pf_set_size(staging->pages,
+			  staging->page_offsets[staging->page_count]);
+	if (err == 0)
+		err = pf_set_size(staging->digests,
+				  staging->digest_starts[staging->page_count] *
+					  DIGEST_SIZE);
+	return err;
 }
 
 int
@@ -348,8 +352,8 @@ staging_put_page(struct staging *staging, const void *raw, size_t size,
 
 /* The journal. */
 
-static void
-put_check(uint64_t number, const uint8_t *row, uint8_t check[8])
+void
+journal_put_check(uint64_t number, const uint8_t *row, uint8_t check[8])
 {
 	uint8_t bytes[8 + ROW_CHECK];
 	struct digest digest;
@@ -366,7 +370,7 @@ add_row(struct staging *staging, uint8_t row[JOURNAL_ROW_SIZE])
 	uint64_t number = staging->row_count;
 	int err;
 
-	put_check(number, row, row + ROW_CHECK);
+	journal_put_check(number, row, row + ROW_CHECK);
 	err = pf_write_at(staging->journal, row, JOURNAL_ROW_SIZE,
 			  number * JOURNAL_ROW_SIZE);
 	if (err == 0)
@@ -510,7 +514,7 @@ replay_row(struct staging *staging, const uint8_t *row, struct replay *replay)
 	uint8_t check[8];
 	int err = 0;
 
-	put_check(staging->row_count, row, check);
+	journal_put_check(staging->row_count, row, check);
 	if (memcmp(check, row + ROW_CHECK, 8) != 0) {
 		replay->is_over = true;
 		return 0;
@@ -540,7 +544,7 @@ find_synced(struct staging *staging, const uint8_t *rows, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *row = rows + i * JOURNAL_ROW_SIZE;
 
-		put_check(first + i, row, check);
+		journal_put_check(first + i, row, check);
 		if (memcmp(check, row + ROW_CHECK, 8) != 0)
 			break;
 		if (le32_get(row) == ROW_SYNCED)

@@ -10,7 +10,8 @@
  * the end of the process, and the next one goes on where it stopped.
  *
  *     lock       held by the one writer (S12)
- *     root       u32 size of the root, the root, the signature
+ *     root       u32 size of the root, u32 zero, u64 size of the image, the
+ *                root, the signature
  *     pages      for each page: u32 size, the page's zstd frame
  *     digests    of the publisher's frames, 32 bytes each, in order
  *     image      the image file, as far as it goes
@@ -62,11 +63,12 @@ const struct buffer *staging_root_raw(const struct staging *staging);
 const struct buffer *staging_signature(const struct staging *staging);
 
 /*
- * Keep the root.  DSP_ECORRUPT: it does not have the directory's digest;
+ * Keep the root; image_size is what the image is said to have.  DSP_ECORRUPT: it does not have the directory's digest;
  * DSP_EFORMAT and others of root_decode().
  */
 int staging_set_root(struct staging *staging, const void *raw, size_t size,
-		     const void *signature, size_t signature_size);
+		     const void *signature, size_t signature_size,
+		     uint64_t image_size);
 
 /* How many pages are there. */
 uint32_t staging_page_count(const struct staging *staging);

@@ -8,6 +8,7 @@
 #include "core/base/bytes.h"
 #include "core/base/err.h"
 #include "core/base/report.h"
+#include "core/store/growing.h"
 #include "core/tree/remove.h"
 #include "platform/pf_dir.h"
 #include "platform/pf_file.h"
@@ -222,6 +223,16 @@ store_version_below(struct store *store, const char *package_id, uint32_t below)
 	return found;
 }
 
+bool
+store_has(struct store *store, const char *package_id, uint32_t version)
+{
+	char name[NAME_SIZE];
+	struct pf_stat stat;
+
+	image_file_name(name, package_id, version);
+	return pf_stat_at(store->dir, name, &stat) == 0;
+}
+
 int
 store_open_image(struct store *store, const char *package_id, uint32_t version,
 		 struct image **ret_image)
@@ -259,6 +270,49 @@ store_open_image(struct store *store, const char *package_id, uint32_t version,
 	if (err == 0)
 		*ret_image = image;
 	return err;
+}
+
+int
+store_open_growing(struct store *store, const char *package_id,
+		   uint32_t version, unsigned timeout_s,
+		   struct image **ret_image)
+{
+	struct pf_dir *dir = NULL;
+	struct image *found = NULL;
+	const char *name = NULL;
+	int err = pf_dir_open(store->staging, &dir);
+
+	while (err == 0) {
+		struct image *image = NULL;
+		const struct root *root;
+
+		err = pf_dir_next(dir, &name);
+		if (err < 0 || name == NULL)
+			break;
+		if (strlen(name) != DIGEST_HEX_SIZE - 1 ||
+		    growing_open(store->staging, name, store->path, timeout_s,
+				 &image) < 0)
+			continue;
+		root = image_root(image);
+		if (strcmp(root->package_id, package_id) == 0 &&
+		    (version == 0 || version == root->version) &&
+		    (found == NULL ||
+		     root->version > image_root(found)->version)) {
+			image_close(found);
+			found = image;
+		} else {
+			image_close(image);
+		}
+	}
+	pf_dir_close(dir);
+	if (err < 0) {
+		image_close(found);
+		return fail(store, err, "reading the store");
+	}
+	if (found == NULL)
+		return DSP_ENOENT;
+	*ret_image = found;
+	return 0;
 }
 
 struct image *

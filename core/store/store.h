@@ -67,6 +67,18 @@ uint32_t store_version_below(struct store *store, const char *package_id,
 int store_open_image(struct store *store, const char *package_id,
 		     uint32_t version, struct image **ret_image);
 
+/* Is this image held? */
+bool store_has(struct store *store, const char *package_id, uint32_t version);
+
+/*
+ * Open an image that is being received here, to be read while it grows: every
+ * read waits until the bytes are there, at most timeout_s seconds after the
+ * last came (0: for ever).  version 0: any.  DSP_ENOENT, not reported: none is.
+ */
+int store_open_growing(struct store *store, const char *package_id,
+		       uint32_t version, unsigned timeout_s,
+		       struct image **ret_image);
+
 /* The image of this package with this root, or NULL; not reported. */
 struct image *store_find_root(struct store *store, const char *package_id,
 			      const struct digest *root);

@@ -339,18 +339,20 @@ get_page(struct old_data *old, uint32_t index, struct old_page **ret_page)
 }
 
 /* The frame of a block of the page; the table is read on or anew. */
-static void
-find_frame(struct old_page *page, uint32_t index, struct frame_ref *ret_frame)
+static int
+find_frame(struct old_data *old, struct old_page *page, uint32_t index,
+	   struct frame_ref *ret_frame)
 {
 	struct frame_table *table = &page->table;
+	int err = 0;
 
 	if (table->index > index) {
 		table->index = table->local_index = 0;
 		table->next_offset = table->frames_offset;
 	}
-	do
-		frame_table_next(table, ret_frame);
-	while (table->index <= index);
+	while (err == 0 && table->index <= index)
+		err = image_next_frame(old->image, table, ret_frame);
+	return err;
 }
 
 static int
@@ -373,8 +375,8 @@ find_block(struct old_data *old, uint64_t number, struct old_block *ret_block)
 	ret_block->offset = page->offsets[index];
 	memset(&ret_block->frame, 0, sizeof ret_block->frame);
 	if (old_data_has_tables(old))
-		find_frame(page, index, &ret_block->frame);
-	return 0;
+		err = find_frame(old, page, index, &ret_block->frame);
+	return err;
 }
 
 int
@@ -683,8 +685,8 @@ room_for(const struct buffer *buffer, size_t size, size_t size_max)
 static int
 each_page(struct old_data *old, uint32_t first, uint32_t count, size_t size_max,
 	  struct buffer *out,
-	  int (*add)(struct old_page *page, size_t size_max,
-		     struct buffer *out))
+	  int (*add)(struct old_data *old, struct old_page *page,
+		     size_t size_max, struct buffer *out))
 {
 	uint32_t page_count = image_root(old->image)->page_count;
 	struct old_page *page;
@@ -695,7 +697,7 @@ each_page(struct old_data *old, uint32_t first, uint32_t count, size_t size_max,
 	pf_lock(old->lock);
 	for (uint32_t i = 0; err == 0 && i < count; i++) {
 		err = get_page(old, first + i, &page);
-		if (err == 0 && add(page, size_max, out) < 0)
+		if (err == 0 && add(old, page, size_max, out) < 0)
 			err = fail(old, DSP_ENOMEM);
 	}
 	pf_unlock(old->lock);
@@ -703,8 +705,10 @@ each_page(struct old_data *old, uint32_t first, uint32_t count, size_t size_max,
 }
 
 static int
-add_page(struct old_page *page, size_t size_max, struct buffer *out)
+add_page(struct old_data *old, struct old_page *page, size_t size_max,
+	 struct buffer *out)
 {
+	(void)old;
 	return buffer_add(out, page->load.raw.data,
 			  room_for(out, page->load.raw.size, size_max));
 }
@@ -717,15 +721,17 @@ old_data_pages(struct old_data *old, uint32_t first, uint32_t count,
 }
 
 static int
-add_digests(struct old_page *page, size_t size_max, struct buffer *out)
+add_digests(struct old_data *old, struct old_page *page, size_t size_max,
+	    struct buffer *out)
 {
 	struct frame_ref frame;
 	int err = 0;
 
 	for (uint32_t i = 0; err == 0 && i < page->load.page.block_count; i++) {
-		find_frame(page, i, &frame);
-		err = buffer_add(out, frame.publisher.bytes,
-				 room_for(out, DIGEST_SIZE, size_max));
+		err = find_frame(old, page, i, &frame);
+		if (err == 0)
+			err = buffer_add(out, frame.publisher.bytes,
+					 room_for(out, DIGEST_SIZE, size_max));
 	}
 	return err;
 }

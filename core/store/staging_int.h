@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STAGING_INT_H
+#define STAGING_INT_H
+
+/*
+ * staging_int - the files of a staging directory, for who writes them and who
+ * reads them meanwhile.
+ *
+ * A row of the journal:
+ *
+ *     offset  size  what
+ *          0     4  1 frame, 2 page, 3 synced
+ *          4     4  frame: size and flag as in a frame table; page: its size
+ *          8     8  offset of frame or page in the image; synced: its size
+ *         16    32  frame: publisher's digest; page: digest of it as stored
+ *         48    32  frame: digest of a local frame
+ *         80     8  check: the first bytes of H(number of the row, the above)
+ */
+
+#include "core/store/staging.h"
+
+enum { ROW_FRAME = 1, ROW_PAGE = 2, ROW_SYNCED = 3 };
+enum { JOURNAL_ROW_SIZE = 88, ROW_CHECK = 80 };
+enum { STAGING_ROOT_HEADER_SIZE = 16 };
+
+/* At the end of the directory's name when the image is partial. */
+#define PARTIAL_SUFFIX ".partial"
+
+void journal_put_check(uint64_t number, const uint8_t *row, uint8_t check[8]);
+
+#endif
