@@ -174,7 +174,15 @@ receive_delta(struct receiving *receiving, const struct message_delta *message)
 				   message->frame_size, base);
 	if (err < 0)
 		return put_need(receiving);
-	return encode_again(receiving, &expected);
+	if (receiver->params.begun != NULL && receiving->dp == NULL)
+		err = staging_put_delta(
+			receiving->staging,
+			image_root_digest(receiving->base->image),
+			message->ranges,
+			(size_t)message->range_count * MESSAGE_RANGE_SIZE,
+			message->frame, message->frame_size);
+	return err < 0 ? receive_give_up(receiving, err)
+		       : encode_again(receiving, &expected);
 }
 
 /* Is the block in the old tree as it should be?  It stays there. */

@@ -559,6 +559,38 @@ read_base(struct send_source *source, struct base_state *base,
 	return err;
 }
 
+/* The delta that the block came here as is good for who holds the same base. */
+static int
+pass_delta(struct send_source *source, struct send_worker *worker,
+	   struct slot *slot, struct send_plan *plan)
+{
+	const struct frame_ref *frame = &slot->frame_ref;
+	struct buffer *delta = &worker->delta;
+	uint32_t ranges_size = frame->delta_ranges_size;
+	int err;
+
+	if (ranges_size == 0 || ranges_size > frame->delta_size ||
+	    ranges_size % MESSAGE_RANGE_SIZE != 0 ||
+	    frame->delta_size >
+		    send_source_raw_max(source->params.image) + ranges_size)
+		return 0;
+	delta->size = 0;
+	err = buffer_reserve(delta, frame->delta_size);
+	if (err < 0)
+		return fail(source, err);
+	err = image_read_delta(source->params.image, frame, delta->data);
+	if (err < 0)
+		return err;
+	plan->how = SEND_DELTA;
+	plan->range_count = ranges_size / MESSAGE_RANGE_SIZE;
+	plan->ranges = keep(slot, delta->data, ranges_size);
+	plan->delta_size = frame->delta_size - ranges_size;
+	plan->delta = keep(slot, delta->data + ranges_size, plan->delta_size);
+	return plan->ranges != NULL && plan->delta != NULL
+		       ? 0
+		       : fail(source, DSP_ENOMEM);
+}
+
 /* Is a delta smaller than the frame? */
 static int
 try_delta(struct send_source *source, struct send_worker *worker,
@@ -616,6 +648,14 @@ send_source_work(void *context, unsigned index, struct slot *slot)
 
 		if (plan->how == SEND_COPY || plan->range_count == 0)
 			continue;
+		if (slot->frame_ref.delta_size > 0 &&
+		    digest_equal(&slot->frame_ref.delta_base,
+				 image_root_digest(old_data_image(
+					 source->bases[i].old)))) {
+			err = pass_delta(source, worker, slot, plan);
+			if (err < 0 || plan->how == SEND_DELTA)
+				continue;
+		}
 		if (!is_decoded) {
 			worker->raw.size = 0;
 			err = buffer_reserve(&worker->raw, item->raw_size);

@@ -583,6 +583,7 @@ next_row(struct frame_table *table, struct frame_ref *ret_frame)
 	uint32_t size = le32_get(row);
 
 	assert(table->index < table->count);
+	ret_frame->delta_size = 0;
 	ret_frame->offset = table->next_offset;
 	ret_frame->size = size & ~IMAGE_FRAME_LOCAL;
 	ret_frame->is_local = (size & IMAGE_FRAME_LOCAL) != 0;
@@ -605,6 +606,13 @@ image_next_frame(struct image *image, struct frame_table *table,
 					      table->index++, ret_frame);
 	next_row(table, ret_frame);
 	return 0;
+}
+
+int
+image_read_delta(struct image *image, const struct frame_ref *frame, void *data)
+{
+	assert(image->feed.context != NULL && frame->delta_size > 0);
+	return image->feed.read_delta(image->feed.context, frame, data);
 }
 
 int

@@ -46,6 +46,9 @@ struct image_feed {
 	/* Asked in order, or from an earlier one on again. */
 	int (*next_frame)(void *context, uint32_t page, uint32_t block,
 			  struct frame_ref *ret_frame);
+	/* Read a frame's delta. */
+	int (*read_delta)(void *context, const struct frame_ref *frame,
+			  void *data);
 	void (*close)(void *context);
 };
 
@@ -91,6 +94,12 @@ struct frame_ref {
 	bool is_local;		 /* not the publisher's frame */
 	struct digest publisher; /* digest of the publisher's frame */
 	struct digest stored;	 /* digest of the frame in this file */
+
+	/* Of a feed: the delta that it came as; size 0: it did not. */
+	uint64_t delta_offset;
+	uint32_t delta_size;
+	uint32_t delta_ranges_size; /* of them, before the zstd frame */
+	struct digest delta_base;   /* the root that it is against */
 };
 
 /* The frames of one page's blocks.  All zeros is empty. */
@@ -116,6 +125,10 @@ int image_next_frame(struct image *image, struct frame_table *table,
 /* The digests of the publisher's frames of the page's blocks, in order. */
 int image_load_digests(struct image *image, uint32_t index,
 		       struct frame_table *table, struct buffer *digests);
+
+/* Of a feed: read the delta_size bytes that a frame came as. */
+int image_read_delta(struct image *image, const struct frame_ref *frame,
+		     void *data);
 
 /* Read a frame and compare it with its digest. */
 int image_read_frame(struct image *image, const struct frame_ref *frame,

@@ -24,7 +24,7 @@ enum {
 
 struct growing {
 	char *shown;
-	int dir, pages, digests, journal;
+	int dir, pages, digests, deltas, journal;
 	unsigned timeout_s;
 	struct root root;
 	uint64_t *page_offsets; /* in `pages`, of those found so far */
@@ -193,12 +193,20 @@ next_frame(void *context, uint32_t page, uint32_t block,
 		growing->row = 0;
 		growing->next = (struct block_index){ 0, 0 };
 	}
+	ret_frame->delta_size = 0;
 	for (;;) {
 		uint32_t size;
 		int err = read_row(growing, row);
 
 		if (err < 0)
 			return err;
+		if (le32_get(row) == ROW_DELTA) {
+			ret_frame->delta_size = le32_get(row + 4);
+			ret_frame->delta_ranges_size = le32_get(row + 48);
+			ret_frame->delta_offset = le64_get(row + 8);
+			memcpy(ret_frame->delta_base.bytes, row + 16,
+			       DIGEST_SIZE);
+		}
 		if (le32_get(row) == ROW_PAGE)
 			growing->next =
 				(struct block_index){ growing->next.page + 1,
@@ -207,8 +215,10 @@ next_frame(void *context, uint32_t page, uint32_t block,
 			continue;
 		growing->next.block++;
 		if (growing->next.page != page ||
-		    growing->next.block != block + 1)
+		    growing->next.block != block + 1) {
+			ret_frame->delta_size = 0;
 			continue;
+		}
 		size = le32_get(row + 4);
 		ret_frame->offset = le64_get(row + 8);
 		ret_frame->size = size & ~IMAGE_FRAME_LOCAL;
@@ -220,6 +230,15 @@ next_frame(void *context, uint32_t page, uint32_t block,
 	}
 }
 
+static int
+read_delta(void *context, const struct frame_ref *frame, void *data)
+{
+	struct growing *growing = context;
+
+	return read_when_there(growing, growing->deltas, data,
+			       frame->delta_size, frame->delta_offset);
+}
+
 static void
 close_growing(void *context)
 {
@@ -229,6 +248,7 @@ close_growing(void *context)
 		return;
 	pf_close(growing->pages);
 	pf_close(growing->digests);
+	pf_close(growing->deltas);
 	pf_close(growing->journal);
 	pf_close(growing->dir);
 	root_release(&growing->root);
@@ -247,6 +267,8 @@ open_files(struct growing *growing, int dir, const char *name, int *ret_image)
 	if (err == 0)
 		err = pf_open_read_at(growing->dir, "digests",
 				      &growing->digests);
+	if (err == 0)
+		err = pf_open_read_at(growing->dir, "deltas", &growing->deltas);
 	if (err == 0)
 		err = pf_open_read_at(growing->dir, "journal",
 				      &growing->journal);
@@ -303,6 +325,7 @@ growing_open(int dir, const char *name, const char *shown, unsigned timeout_s,
 				   .load_page = load_page,
 				   .load_digests = load_digests,
 				   .next_frame = next_frame,
+				   .read_delta = read_delta,
 				   .close = close_growing };
 	struct buffer root = { 0 }, signature = { 0 };
 	size_t name_size = strlen(shown) + 1;
@@ -313,7 +336,7 @@ growing_open(int dir, const char *name, const char *shown, unsigned timeout_s,
 	if (growing == NULL)
 		return err;
 	growing->dir = growing->pages = growing->digests = -1;
-	growing->journal = -1;
+	growing->deltas = growing->journal = -1;
 	growing->timeout_s = timeout_s;
 	growing->shown = malloc(name_size);
 	if (growing->shown == NULL)

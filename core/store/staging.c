@@ -23,7 +23,8 @@ struct staging {
 	struct digest digest;
 	char name[DIGEST_HEX_SIZE + sizeof PARTIAL_SUFFIX];
 	int parent, dir, lock;
-	int pages, digests, journal;
+	int pages, digests, deltas, journal;
+	uint64_t deltas_size;
 
 	struct buffer root_raw, signature;
 	struct root root;
@@ -519,8 +520,10 @@ replay_row(struct staging *staging, const uint8_t *row, struct replay *replay)
 		replay->is_over = true;
 		return 0;
 	}
-	if (le32_get(row) != ROW_SYNCED &&
-	    le64_get(row + 8) != staging->out.offset) {
+	if (le32_get(row) == ROW_DELTA) /* of no use to us */
+		staging->deltas_size = le64_get(row + 8) + le32_get(row + 4);
+	else if (le32_get(row) != ROW_SYNCED &&
+		 le64_get(row + 8) != staging->out.offset) {
 		replay->is_over = true;
 		return 0;
 	}
@@ -612,6 +615,9 @@ open_files(struct staging *staging)
 		err = pf_open_or_create_at(staging->dir, "digests", 0600,
 					   &staging->digests);
 	if (err == 0)
+		err = pf_open_or_create_at(staging->dir, "deltas", 0600,
+					   &staging->deltas);
+	if (err == 0)
 		err = pf_open_or_create_at(staging->dir, "journal", 0600,
 					   &staging->journal);
 	if (err == 0)
@@ -634,7 +640,8 @@ staging_open(int dir, const char *shown, const struct digest *root,
 	staging->digest = *root;
 	staging->parent = dir;
 	staging->dir = staging->lock = staging->pages = -1;
-	staging->digests = staging->journal = staging->out.fd = -1;
+	staging->digests = staging->deltas = staging->journal = -1;
+	staging->out.fd = -1;
 	staging->out.kind = IMAGE_WITH_BLOCKS;
 	staging->out.is_placed = true;
 	staging->loaded = UINT32_MAX;
@@ -666,6 +673,7 @@ staging_close(struct staging *staging)
 		return;
 	pf_close(staging->pages);
 	pf_close(staging->digests);
+	pf_close(staging->deltas);
 	pf_close(staging->journal);
 	pf_close(staging->out.fd);
 	pf_close(staging->lock);
@@ -801,6 +809,31 @@ staging_put_block(struct staging *staging, const struct stored_frame *frame)
 	if (err == 0 && staging->unsynced >= STAGING_SYNC_SIZE)
 		err = sync_image(staging);
 	return err < 0 ? fail(staging, err, "keeping a block") : 0;
+}
+
+int
+staging_put_delta(struct staging *staging, const struct digest *base,
+		  const void *ranges, size_t ranges_size, const void *frame,
+		  size_t frame_size)
+{
+	uint8_t row[JOURNAL_ROW_SIZE] = { 0 };
+	uint64_t offset = staging->deltas_size;
+	int err = pf_write_at(staging->deltas, ranges, ranges_size, offset);
+
+	if (err == 0)
+		err = pf_write_at(staging->deltas, frame, frame_size,
+				  offset + ranges_size);
+	le32_put(row, ROW_DELTA);
+	le32_put(row + 4, (uint32_t)(ranges_size + frame_size));
+	le64_put(row + 8, offset);
+	memcpy(row + 16, base->bytes, DIGEST_SIZE);
+	le32_put(row + 48, (uint32_t)ranges_size);
+	if (err == 0)
+		err = add_row(staging, row);
+	if (err < 0)
+		return fail(staging, err, "keeping a delta");
+	staging->deltas_size += ranges_size + frame_size;
+	return 0;
 }
 
 int

@@ -15,6 +15,7 @@
  *     pages      for each page: u32 size, the page's zstd frame
  *     digests    of the publisher's frames, 32 bytes each, in order
  *     image      the image file, as far as it goes
+ *     deltas     those that blocks came as, to be passed on
  *     journal    a row for each frame and each page in it, see staging.c
  *
  * Root, pages and digests are proved by the root's digest when they are read
@@ -114,6 +115,14 @@ int staging_load_page(struct staging *staging, uint32_t index,
  */
 int staging_put_block(struct staging *staging,
 		      const struct stored_frame *frame);
+
+/*
+ * The next block came as this delta, in two pieces, against the version with
+ * this root: whoever holds that, too, can have it as it is.
+ */
+int staging_put_delta(struct staging *staging, const struct digest *base,
+		      const void *ranges, size_t ranges_size, const void *frame,
+		      size_t frame_size);
 
 /*
  * All blocks are there: end the image and sync it.  It is then `image` below

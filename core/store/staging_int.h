@@ -9,17 +9,20 @@
  * A row of the journal:
  *
  *     offset  size  what
- *          0     4  1 frame, 2 page, 3 synced
+ *          0     4  1 frame, 2 page, 3 synced, 4 delta: the next frame came so
  *          4     4  frame: size and flag as in a frame table; page: its size
- *          8     8  offset of frame or page in the image; synced: its size
- *         16    32  frame: publisher's digest; page: digest of it as stored
- *         48    32  frame: digest of a local frame
+ *          8     8  offset of frame or page in the image; synced: its size;
+ *                   delta: its offset in `deltas`
+ *         16    32  frame: publisher's digest; page: digest of it as stored;
+ *                   delta: digest of the base's root
+ *         48    32  frame: digest of a local frame; delta: u32 how many of its
+ *                   bytes are ranges
  *         80     8  check: the first bytes of H(number of the row, the above)
  */
 
 #include "core/store/staging.h"
 
-enum { ROW_FRAME = 1, ROW_PAGE = 2, ROW_SYNCED = 3 };
+enum { ROW_FRAME = 1, ROW_PAGE = 2, ROW_SYNCED = 3, ROW_DELTA = 4 };
 enum { JOURNAL_ROW_SIZE = 88, ROW_CHECK = 80 };
 enum { STAGING_ROOT_HEADER_SIZE = 16 };
 
