@@ -22,4 +22,7 @@ int pf_flock_exclusive(int fd);
 /* Hold fd with others that hold it so, and with nobody who holds it alone. */
 int pf_flock_shared(int fd);
 
+/* Let go of it before fd is closed. */
+void pf_flock_release(int fd);
+
 #endif

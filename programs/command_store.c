@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/base/report.h"
+#include "core/fanout/scrub.h"
 #include "core/store/store.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
@@ -125,6 +126,68 @@ remove_all(const struct options *options, struct store *store)
 	return err < 0 ? err : first_err;
 }
 
+static void
+show(void *context, uint64_t bytes, uint64_t total)
+{
+	(void)context;
+	talk_progress("scrubbing", bytes, total, 0);
+}
+
+static void
+tell_scrubbed(const struct store_entry *entry,
+	      const struct scrub_result *result, int err)
+{
+	if (talk_is_json()) {
+		talk_json("scrubbed",
+			  json_pack("{s:s, s:I, s:I, s:I, s:I, s:b}",
+				    "package_id", entry->package_id, "version",
+				    (json_int_t)entry->version, "bytes_read",
+				    (json_int_t)result->bytes_read, "damaged",
+				    (json_int_t)result->damaged, "mended",
+				    (json_int_t)result->mended, "good",
+				    err == 0));
+		return;
+	}
+	if (err == 0)
+		talk_say("%s version %u: %s read, %s", entry->package_id,
+			 entry->version, talk_size(result->bytes_read),
+			 result->mended > 0 ? "mended" : "good");
+}
+
+static int
+scrub_all(const struct options *options, struct store *store)
+{
+	struct scrub_params params = {
+		.store = store,
+		.peer = options->peer,
+		.endpoint = { .rsh = options->rsh,
+			      .remote_program = options->remote_program,
+			      .transfer_max = 1,
+			      .stall_timeout_s = options->stall_timeout_s },
+		.rate = options->rate_limit,
+		.progress = show,
+	};
+	struct store_entry *entries = NULL;
+	size_t count = 0;
+	int first_err = store_list(store, &entries, &count);
+
+	for (size_t i = 0; i < count && !pf_interrupted(); i++) {
+		struct scrub_result result;
+		int err;
+
+		if (!is_asked(options, &entries[i]))
+			continue;
+		err = scrub(&params, entries[i].package_id, entries[i].version,
+			    &result);
+		talk_end_progress();
+		tell_scrubbed(&entries[i], &result, err);
+		if (first_err == 0)
+			first_err = err;
+	}
+	free(entries);
+	return first_err;
+}
+
 int
 command_store(const struct options *options)
 {
@@ -139,7 +202,7 @@ command_store(const struct options *options)
 	for (size_t i = 2; err == 0 && i < options->argument_count; i++)
 		err = parse_package(options->arguments[i], id, &version);
 	if (err == 0 && strcmp(verb, "init") != 0 && strcmp(verb, "ls") != 0 &&
-	    strcmp(verb, "rm") != 0)
+	    strcmp(verb, "rm") != 0 && strcmp(verb, "scrub") != 0)
 		err = report_error(DSP_EINVAL, NULL,
 				   "store takes init, ls, rm or scrub, not "
 				   "\"%s\"",
@@ -149,9 +212,10 @@ command_store(const struct options *options)
 	} else if (err == 0) {
 		err = store_open(options->arguments[1], &store);
 		if (err == 0)
-			err = strcmp(verb, "ls") == 0
-				      ? list(options, store)
-				      : remove_all(options, store);
+			err = strcmp(verb, "ls") == 0 ? list(options, store)
+			      : strcmp(verb, "rm") == 0
+				      ? remove_all(options, store)
+				      : scrub_all(options, store);
 		store_close(store);
 	}
 	talk_summary("store", err_exit_code(err), NULL);

@@ -33,6 +33,7 @@ enum option_id {
 	OPTION_STALL_TIMEOUT,
 	OPTION_STORE,
 	OPTION_EXPAND,
+	OPTION_PEER,
 	OPTION_FORWARD,
 	OPTION_WAIT,
 	OPTION_RSH,
@@ -53,7 +54,7 @@ enum option_id {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL	    (~0u)
-#define ON_LINKS    (ON(PUSH) | ON(PULL) | ON(LINK))
+#define ON_LINKS    (ON(PUSH) | ON(PULL) | ON(LINK) | ON(STORE))
 
 struct option_row {
 	enum option_id id;
@@ -110,11 +111,14 @@ static const struct option_row rows[] = {
 	  "pass on what comes, while it comes; may be repeated" },
 	{ OPTION_WAIT, 0, "wait", "SECONDS", ON(PULL),
 	  "for the package to come there, if it is not yet" },
+	{ OPTION_PEER, 0, "peer", "TARGET", ON(STORE),
+	  "scrub fetches damaged blocks from this store" },
 	{ OPTION_RSH, 'e', "rsh", "COMMAND", ON_LINKS,
 	  "how another host is reached (ssh)" },
 	{ OPTION_REMOTE_PROGRAM, 0, "remote-program", "PROGRAM", ON_LINKS,
 	  "what is run there (despool)" },
-	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE", ON(PUSH) | ON(LINK),
+	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE",
+	  ON(PUSH) | ON(LINK) | ON(STORE),
 	  "bytes a second on each link; k, M, G are allowed" },
 	{ OPTION_MAX_SENDINGS, 0, "max-sendings", "N", ON(PUSH),
 	  "images under way at once, 1 to 8 (3)" },
@@ -381,6 +385,9 @@ set_text(struct options *options, const struct option_row *row,
 		return 0;
 	case OPTION_FORWARD:
 		options->forwards[options->forward_count++] = value;
+		return 0;
+	case OPTION_PEER:
+		options->peer = value;
 		return 0;
 	case OPTION_RSH:
 		options->rsh = value;

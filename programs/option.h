@@ -62,6 +62,7 @@ struct options {
 	const char *output;
 	const char *store;
 	const char *expand;
+	const char *peer;
 	const char **forwards;
 	size_t forward_count;
 	unsigned wait_s;

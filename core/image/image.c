@@ -10,6 +10,7 @@
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
 #include "platform/pf_file.h"
+#include "platform/pf_flock.h"
 
 struct image {
 	int fd;
@@ -320,6 +321,12 @@ image_close(struct image *image)
 	buffer_release(&image->directory);
 	free(image->name);
 	free(image);
+}
+
+void
+image_unlock(struct image *image)
+{
+	pf_flock_release(image->fd);
 }
 
 const char *

@@ -60,6 +60,9 @@ int image_open_feed(int fd, const char *name, const struct buffer *root,
 		    const struct buffer *signature, uint64_t size,
 		    const struct image_feed *feed, struct image **ret_image);
 
+/* Let go of a lock that the open file had, but not of the file. */
+void image_unlock(struct image *image);
+
 const char *image_name(const struct image *image);
 enum image_kind image_kind(const struct image *image);
 uint64_t image_size(const struct image *image); /* bytes of the file */

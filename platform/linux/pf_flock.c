@@ -36,3 +36,9 @@ pf_flock_shared(int fd)
 {
 	return hold(fd, F_RDLCK);
 }
+
+void
+pf_flock_release(int fd)
+{
+	(void)hold(fd, F_UNLCK);
+}

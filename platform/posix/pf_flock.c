@@ -31,3 +31,9 @@ pf_flock_shared(int fd)
 {
 	return hold(fd, LOCK_SH);
 }
+
+void
+pf_flock_release(int fd)
+{
+	(void)hold(fd, LOCK_UN);
+}
