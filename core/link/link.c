@@ -14,8 +14,7 @@ enum {
 	OTHER_NUMBER_BIT = 0x8000,
 	OPTIONAL_SIZE_MAX = 1 << 20, /* of a message that we skip */
 	FAILED_SIZE_MAX = 1 << 24,   /* of one that crosses an ERROR */
-	NEWER_EXTRA_MAX = 256,
-	TAKE_SIZE_MIN = 64 * 1024 /* how the buffer of a message begins */
+	NEWER_EXTRA_MAX = 256
 };
 
 /* Where a transfer is.  Before STATE_ASKED: of one that this end sends in. */
