@@ -688,6 +688,7 @@ static int
 copy_block(struct receiving *receiving, struct held *held,
 	   const struct old_block *old, bool *ret_is_there)
 {
+	static const struct buffer nothing = { 0 };
 	struct receiver *receiver = receiving->receiver;
 	struct staged_block expected;
 	struct stored_frame frame = { .size = old->frame.size };
@@ -700,11 +701,16 @@ copy_block(struct receiving *receiving, struct held *held,
 	    image_read_frame(held->image, &old->frame, receiver->frame.data) <
 		    0)
 		return 0;
-	*ret_is_there = true;
 	frame.data = receiver->frame.data;
 	frame.publisher = expected.publisher;
 	frame.local = old->frame.stored;
 	frame.is_local = !digest_equal(&frame.local, &frame.publisher);
+
+	/* No root has ever vouched for a local frame's digest (S6). */
+	if (frame.is_local && decode_block(receiver, &expected, frame.data,
+					   frame.size, &nothing) < 0)
+		return 0;
+	*ret_is_there = true;
 	receiving->result.bytes_reused += old->block.raw_size;
 	return keep(receiving, &frame);
 }

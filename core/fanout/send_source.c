@@ -13,7 +13,10 @@
 #include "core/image/counterpart.h"
 #include "core/image/walk.h"
 
-/* Base bytes of a page: more does not pay, and slots stay small. */
+/*
+ * Base bytes of a page, unless a single page is larger: more does not pay, and
+ * slots stay small.
+ */
 #define PAGE_BASE_MAX FRAME_BASE_MAX
 
 /* What is known about one base while the image is gone through. */
@@ -175,6 +178,21 @@ keep(struct slot *slot, const void *data, size_t size)
 
 /* Pages. */
 
+/* As many pages as the prefix has room for, whole: both ends use all of them. */
+static void
+limit_base_pages(const struct base_state *base, struct send_plan *plan)
+{
+	const struct root_page *pages =
+		&image_root(old_data_image(base->old))->pages[plan->base_first];
+	uint64_t size = pages[0].raw_size;
+	uint32_t count = 1;
+
+	while (count < plan->base_count &&
+	       size + pages[count].raw_size <= PAGE_BASE_MAX)
+		size += pages[count++].raw_size;
+	plan->base_count = count;
+}
+
 /* Which old pages hold the counterparts of the page's files? */
 static int
 find_base_pages(struct send_source *source, struct base_state *base,
@@ -214,6 +232,7 @@ find_base_pages(struct send_source *source, struct base_state *base,
 		plan->base_count += last_page - plan->base_first;
 	if (plan->base_count > MESSAGE_BASE_PAGE_COUNT_MAX)
 		plan->base_count = MESSAGE_BASE_PAGE_COUNT_MAX;
+	limit_base_pages(base, plan);
 	return 0;
 }
 
@@ -224,11 +243,11 @@ load_base_pages(struct send_source *source, struct base_state *base,
 {
 	struct buffer pages = { 0 }, digests = { 0 };
 	int err = old_data_pages(base->old, plan->base_first, plan->base_count,
-				 PAGE_BASE_MAX, &pages);
+				 MESSAGE_PAGE_BASE_MAX, &pages);
 
 	if (err == 0)
 		err = old_data_digests(base->old, plan->base_first,
-				       plan->base_count, PAGE_BASE_MAX,
+				       plan->base_count, MESSAGE_PAGE_BASE_MAX,
 				       &digests);
 	if (err == 0) {
 		plan->base = (struct buffer *)keep(slot, &pages, sizeof pages);

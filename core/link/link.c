@@ -154,14 +154,20 @@ begin(struct link *link, uint16_t number)
 	return NULL;
 }
 
-uint16_t
-link_new_transfer(struct link *link)
+bool
+link_has_room(const struct link *link)
 {
-	unsigned limit = link->params.transfer_max;
+	unsigned limit = link->has_peer ? link->params.transfer_max : 1;
 
 	if (link->has_peer && link->peer.transfer_max < limit)
 		limit = link->peer.transfer_max;
-	if (link_open_count(link) >= limit)
+	return link_open_count(link) < limit;
+}
+
+uint16_t
+link_new_transfer(struct link *link)
+{
+	if (!link_has_room(link))
 		return 0;
 	do
 		link->last_number = link->last_number % OPENER_NUMBER_MAX + 1;

@@ -663,12 +663,14 @@ static void
 a_ready_transfer_of_higher_priority_goes_first(void **state)
 {
 	struct pair pair = new_pair(7);
-	uint16_t low = offer_with(&pair, MESSAGE_LOW);
-	uint16_t high = offer_with(&pair, MESSAGE_HIGH);
-	uint16_t other = offer_with(&pair, MESSAGE_HIGH);
 	struct link *link = pair.a.link;
+	uint16_t low, high, other;
 
 	(void)state;
+	exchange(&pair);
+	low = offer_with(&pair, MESSAGE_LOW);
+	high = offer_with(&pair, MESSAGE_HIGH);
+	other = offer_with(&pair, MESSAGE_HIGH);
 	assert_true(link_may_send(link, low));
 	link_set_ready(link, low, true);
 	link_set_ready(link, high, true);
@@ -692,8 +694,11 @@ no_more_transfers_than_both_allow(void **state)
 			     .piece = 7 };
 
 	(void)state;
-	exchange(&pair);
+	/* How many it may be is in the hello. */
 	offer_with(&pair, MESSAGE_LOW);
+	assert_false(link_has_room(pair.a.link));
+	exchange(&pair);
+	assert_true(link_has_room(pair.a.link));
 	offer_with(&pair, MESSAGE_LOW);
 	assert_int_equal(link_new_transfer(pair.a.link), 0);
 	exchange(&pair);
