@@ -144,13 +144,18 @@ start_local(struct endpoint *endpoint, const char *spec,
 	else
 		pf_close(fds[1]);
 	if (err < 0)
-		return err;
+		goto out;
 	err = pf_thread_start(run_local, endpoint, &endpoint->thread);
 	if (err < 0) {
 		stream_close(endpoint->far, 0, NULL);
-		return report_error(err, spec, "starting a thread");
+		report_error(err, spec, "starting a thread");
 	}
-	return 0;
+out:
+	if (err < 0) {
+		stream_close(*ret_stream, 0, NULL);
+		*ret_stream = NULL;
+	}
+	return err;
 }
 
 int

@@ -318,10 +318,36 @@ push(const struct push_params *params, struct push_total *ret_total)
 struct puller {
 	const struct pull_params *params;
 	struct receiver *receiver;
+	struct peer *peer;
 	uint16_t transfer;
 	bool is_ended;
 	struct receive_result result;
 };
+
+/* Is it the answer to our GET, and what was asked for? (S15) */
+static bool
+is_asked_for(const struct puller *puller, const struct message *message)
+{
+	const struct message_offer *offer = &message->offer;
+	uint32_t version = puller->params->version;
+
+	return message->transfer == puller->transfer &&
+	       strcmp(offer->package_id, puller->params->package_id) == 0 &&
+	       (version == 0 || version == offer->version);
+}
+
+static int
+refuse_offer(struct puller *puller, uint16_t transfer)
+{
+	int err = report_error(DSP_EPROTOCOL, puller->params->target,
+			       "it offers what nobody has asked for");
+
+	if (transfer == puller->transfer) {
+		puller->is_ended = true;
+		puller->result.err = err;
+	}
+	return link_send_error(peer_link(puller->peer), transfer, err, "");
+}
 
 static int
 handle_pull(void *context, const struct message *message)
@@ -337,6 +363,8 @@ handle_pull(void *context, const struct message *message)
 			(int)message->error.text_size, message->error.text);
 		return 0;
 	}
+	if (message->type == MESSAGE_OFFER && !is_asked_for(puller, message))
+		return refuse_offer(puller, message->transfer);
 	return receiver_handle(puller->receiver, message);
 }
 
@@ -376,7 +404,7 @@ pull(const struct pull_params *params, struct pull_total *ret_total)
 	memset(ret_total, 0, sizeof *ret_total);
 	if (err < 0)
 		return err;
-	peer = endpoint_peer(endpoint);
+	puller.peer = peer = endpoint_peer(endpoint);
 	receive.store = params->store;
 	receive.may_roll_back = true; /* it is asked for */
 	receive.ended = note_ended;

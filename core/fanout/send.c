@@ -153,6 +153,15 @@ put(struct sending *sending, struct message *message)
 	return sending->target->err;
 }
 
+/* May another transfer be opened?  Asks again as others end. */
+static bool
+has_room(void *context)
+{
+	const struct link *link = context;
+
+	return link_has_room(link);
+}
+
 static int
 put_offer(struct sending *sending)
 {
@@ -174,10 +183,15 @@ put_offer(struct sending *sending)
 
 	memcpy(message.offer.package_id, root->package_id,
 	       sizeof message.offer.package_id);
+	if (sending->target->transfer == 0 &&
+	    peer_wait(peer, has_room, peer_link(peer)) < 0)
+		return sending->target->err = peer_err(peer);
 	peer_lock(peer);
 	sending->number = sending->target->transfer;
 	if (sending->number == 0)
 		sending->number = link_new_transfer(peer_link(peer));
+	else if (!link_is_open(peer_link(peer), sending->number))
+		sending->number = 0; /* not wanted any more */
 	message.transfer = sending->number;
 	if (sending->number == 0 || link_send(peer_link(peer), &message) < 0)
 		sending->target->err = report_error(DSP_EBUSY, peer_name(peer),

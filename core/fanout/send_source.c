@@ -178,6 +178,21 @@ keep(struct slot *slot, const void *data, size_t size)
 
 /* Pages. */
 
+/* As many pages as the prefix has room for, whole: both ends use all of them. */
+static void
+limit_base_pages(const struct base_state *base, struct send_plan *plan)
+{
+	const struct root_page *pages =
+		&image_root(old_data_image(base->old))->pages[plan->base_first];
+	uint64_t size = pages[0].raw_size;
+	uint32_t count = 1;
+
+	while (count < plan->base_count &&
+	       size + pages[count].raw_size <= MESSAGE_PAGE_BASE_MAX)
+		size += pages[count++].raw_size;
+	plan->base_count = count;
+}
+
 /* Which old pages hold the counterparts of the page's files? */
 static int
 find_base_pages(struct send_source *source, struct base_state *base,
@@ -217,6 +232,7 @@ find_base_pages(struct send_source *source, struct base_state *base,
 		plan->base_count += last_page - plan->base_first;
 	if (plan->base_count > MESSAGE_BASE_PAGE_COUNT_MAX)
 		plan->base_count = MESSAGE_BASE_PAGE_COUNT_MAX;
+	limit_base_pages(base, plan);
 	return 0;
 }
 
@@ -293,7 +309,7 @@ plan_page(struct send_source *source, struct send_worker *worker,
 	struct buffer *base = &worker->base;
 	int err = 0;
 
-	if (plan->base_count == 1)
+	if (plan->base_count == 1 && page->raw_size <= MESSAGE_PAGE_BASE_MAX)
 		same = &image_root(old_data_image(old))->pages[plan->base_first];
 	if (same == NULL || !digest_equal(&same->digest, &page->digest)) {
 		base->size = 0;

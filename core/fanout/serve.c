@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/fanout/serve.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,11 @@ take_request(struct server *server, const struct message *message)
 {
 	struct request *request;
 
-	/* The link lets no more transfers be open than there is room for. */
+	/*
+	 * The link lets no more transfers be open than there is room for, and
+	 * those that were closed are not here.
+	 */
+	assert(server->request_count < LINK_TRANSFERS_MAX);
 	request = &server->requests[server->request_count++];
 	*request = (struct request){ .transfer = message->transfer };
 	if (message->type == MESSAGE_GET) {
@@ -57,11 +62,30 @@ take_request(struct server *server, const struct message *message)
 	return 0;
 }
 
+/* What was asked for is not wanted any more. */
+static void
+drop_request(struct server *server, uint16_t transfer)
+{
+	size_t i = 0;
+
+	while (i < server->request_count &&
+	       server->requests[i].transfer != transfer)
+		i++;
+	if (i == server->request_count)
+		return;
+	free(server->requests[i].indexes);
+	server->request_count--;
+	memmove(&server->requests[i], &server->requests[i + 1],
+		(server->request_count - i) * sizeof *server->requests);
+}
+
 static int
 handle(void *context, const struct message *message)
 {
 	struct server *server = context;
 
+	if (message->type == MESSAGE_ERROR)
+		drop_request(server, message->transfer);
 	if (message->type == MESSAGE_GET || message->type == MESSAGE_FETCH)
 		return take_request(server, message);
 	if (message->is_sending)

@@ -13,8 +13,8 @@ enum {
 	OPENER_NUMBER_MAX = 0x7fff,
 	OTHER_NUMBER_BIT = 0x8000,
 	OPTIONAL_SIZE_MAX = 1 << 20, /* of a message that we skip */
-	NEWER_EXTRA_MAX = 256,
-	TAKE_SIZE_MIN = 64 * 1024 /* how the buffer of a message begins */
+	FAILED_SIZE_MAX = 1 << 24,   /* of one that crosses an ERROR */
+	NEWER_EXTRA_MAX = 256
 };
 
 /* Where a transfer is.  Before STATE_ASKED: of one that this end sends in. */
@@ -46,9 +46,11 @@ struct transfer {
 	struct block_index next; /* the first block that has not */
 	uint32_t pick_next;	 /* of a sender: the page of the next PICK */
 	uint32_t fetch_left;
+	bool is_fetch;
 	bool is_picked;
 	bool is_plain;	    /* NEED said: no deltas and copies */
 	bool is_going_back; /* NEED was sent, BACK has not come */
+	bool owes_back;	    /* NEED has come, BACK was not sent */
 	bool is_want_known;
 };
 
@@ -152,14 +154,20 @@ begin(struct link *link, uint16_t number)
 	return NULL;
 }
 
-uint16_t
-link_new_transfer(struct link *link)
+bool
+link_has_room(const struct link *link)
 {
-	unsigned limit = link->params.transfer_max;
+	unsigned limit = link->has_peer ? link->params.transfer_max : 1;
 
 	if (link->has_peer && link->peer.transfer_max < limit)
 		limit = link->peer.transfer_max;
-	if (link_open_count(link) >= limit)
+	return link_open_count(link) < limit;
+}
+
+uint16_t
+link_new_transfer(struct link *link)
+{
+	if (!link_has_room(link))
 		return 0;
 	do
 		link->last_number = link->last_number % OPENER_NUMBER_MAX + 1;
@@ -310,6 +318,7 @@ note_sent(struct transfer *transfer, const struct message *message)
 	case MESSAGE_FETCH:
 		assert(state == STATE_FREE);
 		transfer->state = STATE_FETCHING;
+		transfer->is_fetch = true;
 		transfer->fetch_left = message->fetch.count;
 		break;
 	case MESSAGE_WANT:
@@ -345,6 +354,7 @@ note_sent(struct transfer *transfer, const struct message *message)
 	case MESSAGE_BACK:
 		assert(state == STATE_SENDING);
 		transfer->next = message->back;
+		transfer->owes_back = false;
 		break;
 	case MESSAGE_END:
 		assert(state == STATE_SENDING || state == STATE_GOT_FETCH);
@@ -366,6 +376,7 @@ note_sent(struct transfer *transfer, const struct message *message)
 		break;
 	case MESSAGE_ERROR:
 		transfer->state = STATE_FAILED;
+		transfer->root = NULL; /* its owner may be gone from now on */
 		break;
 	case MESSAGE_PICK:
 	case MESSAGE_ACK:
@@ -393,6 +404,9 @@ link_send(struct link *link, const struct message *message)
 		assert(transfer != NULL); /* link_new_transfer() said so */
 	}
 	if (transfer == NULL || transfer->state == STATE_FAILED)
+		return 0;
+	/* What goes before the BACK is of no use to the other end. */
+	if (transfer->owes_back && message->type != MESSAGE_BACK)
 		return 0;
 	err = message_put(&link->out, message);
 	if (err == 0)
@@ -592,6 +606,9 @@ take_need(struct transfer *transfer, const struct message_need *need)
 {
 	const struct root *root = transfer->root;
 
+	/* Who has picked has asked for whole blocks already. */
+	if (transfer->is_picked)
+		return DSP_EPROTOCOL;
 	if (need->index.page >= root->page_count ||
 	    need->index.block >= root->pages[need->index.page].block_count ||
 	    block_index_compare(need->index, transfer->next) >= 0)
@@ -599,6 +616,7 @@ take_need(struct transfer *transfer, const struct message_need *need)
 	transfer->state = STATE_SENDING;
 	transfer->is_plain |= need->is_plain;
 	transfer->next = need->index;
+	transfer->owes_back = true;
 	return 0;
 }
 
@@ -710,7 +728,7 @@ drops(struct transfer *transfer, const struct message *message, bool *ret_drops)
 	*ret_drops = true;
 	if (transfer->state == STATE_FAILED) {
 		if (message->type == MESSAGE_DONE ||
-		    (message->type == MESSAGE_END && transfer->fetch_left > 0))
+		    (message->type == MESSAGE_END && transfer->is_fetch))
 			close_transfer(transfer);
 		return 0;
 	}
@@ -807,25 +825,34 @@ skip_payload(struct link *link)
 	return 0;
 }
 
+/* Does it cross an ERROR of ours, and says nothing about the end of that? */
+static bool
+crosses_error(const struct transfer *transfer, unsigned type)
+{
+	return transfer != NULL && transfer->state == STATE_FAILED &&
+	       type != MESSAGE_ERROR && type != MESSAGE_DONE &&
+	       type != MESSAGE_END;
+}
+
 /* A header is whole: may so large a payload come? */
 static int
 check_header(struct link *link)
 {
 	const struct message_header *header = &link->header;
 	const struct transfer *transfer = find(link, header->transfer);
+	uint32_t skip_max = header->type >= MESSAGE_OPTIONAL ? OPTIONAL_SIZE_MAX
+							     : FAILED_SIZE_MAX;
 
-	if (header->type >= MESSAGE_OPTIONAL)
-		return header->size <= OPTIONAL_SIZE_MAX ? skip_payload(link)
-							 : DSP_EPROTOCOL;
-	if (header->type == 0 || header->type >= MESSAGE_TYPE_COUNT)
+	if (header->type == 0 || (header->type >= MESSAGE_TYPE_COUNT &&
+				  header->type < MESSAGE_OPTIONAL))
 		return DSP_EPROTOCOL;
+	if (header->type >= MESSAGE_OPTIONAL ||
+	    crosses_error(transfer, header->type))
+		return header->size <= skip_max ? skip_payload(link)
+						: DSP_EPROTOCOL;
 	if (link->params.is_file && transfer == NULL &&
 	    !opens((enum message_type)header->type))
 		return skip_payload(link);
-	if (transfer != NULL && transfer->state == STATE_FAILED &&
-	    header->type != MESSAGE_ERROR && header->type != MESSAGE_DONE &&
-	    header->type != MESSAGE_END)
-		return skip_payload(link); /* it has crossed our ERROR */
 	return header->size <= payload_max(transfer, header->type)
 		       ? 0
 		       : DSP_EPROTOCOL;

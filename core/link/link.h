@@ -75,6 +75,12 @@ const struct message_hello *link_peer(const struct link *link);
 /* A number for a transfer that this end opens; 0: too many are open. */
 uint16_t link_new_transfer(struct link *link);
 
+/*
+ * May this end open one more transfer?  Before the other end has said how many
+ * it can have, one.
+ */
+bool link_has_room(const struct link *link);
+
 /* Is the transfer open: may something still come or be sent in it? */
 bool link_is_open(const struct link *link, uint16_t transfer);
 unsigned link_open_count(const struct link *link);

@@ -389,14 +389,18 @@ get_get(const uint8_t *bytes, struct message_get *get)
 }
 
 static int
-get_want(const uint8_t *bytes, size_t size, struct message_want *want)
+get_want(const uint8_t *bytes, size_t size, bool is_newer,
+	 struct message_want *want)
 {
+	size_t whole;
+
 	want->page_count = le32_get(bytes);
 	want->next = get_index(bytes + 4);
 	want->may_pick = (le16_get(bytes + 12) & 1) != 0;
 	want->have_count = le16_get(bytes + 14);
-	if (want->have_count > MESSAGE_HAVE_COUNT_MAX ||
-	    size < 16 + want->have_count * HAVE_SIZE)
+	whole = 16 + (size_t)want->have_count * HAVE_SIZE;
+	if (want->have_count > MESSAGE_HAVE_COUNT_MAX || size < whole ||
+	    size - whole > (is_newer ? NEWER_EXTRA_MAX : 0))
 		return DSP_EPROTOCOL;
 	for (unsigned i = 0; i < want->have_count; i++) {
 		const uint8_t *have = bytes + 16 + i * HAVE_SIZE;
@@ -538,7 +542,7 @@ message_get(const struct message_header *header, const uint8_t *payload,
 	case MESSAGE_GET:
 		return get_get(payload, &message->get);
 	case MESSAGE_WANT:
-		return get_want(payload, size, &message->want);
+		return get_want(payload, size, is_newer, &message->want);
 	case MESSAGE_ROOT:
 		return get_root(payload, size, &message->root);
 	case MESSAGE_PAGE:

@@ -38,6 +38,8 @@ struct staging {
 	uint64_t row_count; /* of the journal */
 	struct block_index next, synced;
 	uint64_t unsynced; /* bytes of the image */
+	bool can_go_on;	   /* all pages were there when it was opened */
+	bool is_kept;	   /* root, pages and digests were synced */
 
 	/* The page that `next` is in. */
 	uint32_t loaded; /* UINT32_MAX: none */
@@ -124,7 +126,9 @@ restore_root(struct staging *staging)
 				    IMAGE_SIGNATURE_MAX,
 			    &file);
 
-	if (err == 0 && file.size >= STAGING_ROOT_HEADER_SIZE) {
+	if (err == DSP_ELIMIT) {
+		err = 0;
+	} else if (err == 0 && file.size >= STAGING_ROOT_HEADER_SIZE) {
 		const uint8_t *raw = file.data + STAGING_ROOT_HEADER_SIZE;
 		size_t rest = file.size - STAGING_ROOT_HEADER_SIZE;
 
@@ -410,20 +414,61 @@ add_page_row(struct staging *staging, uint64_t offset)
 	return add_row(staging, row);
 }
 
+/* What says where the blocks belong is there after a loss of power, too. */
+static int
+sync_metadata(struct staging *staging)
+{
+	int fd = -1;
+	int err = staging->is_kept ? 0 : pf_sync(staging->pages);
+
+	if (err < 0 || staging->is_kept)
+		return err;
+	err = pf_sync(staging->digests);
+	if (err == 0)
+		err = pf_open_read_at(staging->dir, "root", &fd);
+	if (err == 0)
+		err = pf_sync(fd);
+	pf_close(fd);
+	if (err == 0)
+		err = pf_sync(staging->dir);
+	if (err == 0)
+		err = pf_sync(staging->parent);
+	staging->is_kept = err == 0;
+	return err;
+}
+
+/* S14: a file that could not be synced is made anew, by the next process. */
+static int
+sync_or_forget(struct staging *staging, int fd)
+{
+	int err = pf_sync(fd);
+
+	if (err < 0) {
+		(void)pf_unlink_at(staging->dir, "journal");
+		(void)pf_unlink_at(staging->dir, "image");
+	}
+	return err;
+}
+
 /* Sync the image, and note how far it is. */
 static int
 sync_image(struct staging *staging)
 {
 	uint8_t row[JOURNAL_ROW_SIZE] = { 0 };
-	int err = pf_sync(staging->out.fd);
+	int err = sync_metadata(staging);
 
+	if (err == 0)
+		err = sync_or_forget(staging, staging->out.fd);
 	if (err < 0)
 		return err;
 	le32_put(row, ROW_SYNCED);
 	le64_put(row + 8, staging->out.offset);
+	err = add_row(staging, row);
+	if (err == 0)
+		err = sync_or_forget(staging, staging->journal);
 	staging->unsynced = 0;
 	staging->synced = staging->next;
-	return add_row(staging, row);
+	return err;
 }
 
 /* Which rows are about bytes that must be looked at again? */
@@ -485,6 +530,28 @@ replay_frame(struct staging *staging, const uint8_t *row, struct replay *replay)
 	return image_out_row(&staging->out, &frame);
 }
 
+/* What was not synced is simply written again. */
+static int
+rewrite_page(struct staging *staging, const uint8_t *row, struct replay *replay)
+{
+	const struct buffer *stored = &staging->load.stored;
+	struct digest digest;
+	uint64_t end;
+	int err = load_page(staging, staging->next.page, &end);
+
+	if (err < 0)
+		return err;
+	digest_of(stored->data, stored->size, &digest);
+	if (stored->size != le32_get(row + 4) ||
+	    memcmp(digest.bytes, row + 16, DIGEST_SIZE) != 0) {
+		replay->is_over = true;
+		return 0;
+	}
+	err = image_out_page(&staging->out, stored->data, stored->size);
+	staging->next = (struct block_index){ staging->next.page + 1, 0 };
+	return err;
+}
+
 static int
 replay_page(struct staging *staging, const uint8_t *row, struct replay *replay)
 {
@@ -494,14 +561,14 @@ replay_page(struct staging *staging, const uint8_t *row, struct replay *replay)
 	struct digest digest;
 	int err;
 
-	/* What was not synced is simply written again. */
 	if (staging->next.page >= staging->root.page_count ||
 	    staging->next.block !=
-		    staging->root.pages[staging->next.page].block_count ||
-	    end > replay->synced) {
+		    staging->root.pages[staging->next.page].block_count) {
 		replay->is_over = true;
 		return 0;
 	}
+	if (end > replay->synced)
+		return rewrite_page(staging, row, replay);
 	memcpy(digest.bytes, row + 16, DIGEST_SIZE);
 	err = image_out_skip_page(&staging->out, le32_get(row + 4), &digest);
 	staging->next = (struct block_index){ staging->next.page + 1, 0 };
@@ -537,28 +604,25 @@ replay_row(struct staging *staging, const uint8_t *row, struct replay *replay)
 }
 
 /* The last row that says how far the image was synced. */
-static int
-find_synced(struct staging *staging, const uint8_t *rows, size_t count,
-	    uint64_t first, struct replay *replay)
+static void
+find_synced(const uint8_t *rows, size_t count, uint64_t first,
+	    struct replay *replay)
 {
 	uint8_t check[8];
 
-	(void)staging;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !replay->is_over; i++) {
 		const uint8_t *row = rows + i * JOURNAL_ROW_SIZE;
 
 		journal_put_check(first + i, row, check);
-		if (memcmp(check, row + ROW_CHECK, 8) != 0)
-			break;
-		if (le32_get(row) == ROW_SYNCED)
+		replay->is_over = memcmp(check, row + ROW_CHECK, 8) != 0;
+		if (!replay->is_over && le32_get(row) == ROW_SYNCED)
 			replay->synced = le64_get(row + 8);
 	}
-	return 0;
 }
 
 /* Go through the journal twice: how far was it synced, and what is there? */
 static int
-replay_journal(struct staging *staging)
+replay_journal(struct staging *staging, uint64_t image_size)
 {
 	struct replay replay = { 0 };
 	uint8_t *rows = malloc((size_t)ROWS_AT_ONCE * JOURNAL_ROW_SIZE);
@@ -568,6 +632,7 @@ replay_journal(struct staging *staging)
 		uint64_t number = 0;
 		size_t got, count = ROWS_AT_ONCE;
 
+		replay.is_over = false;
 		while (err == 0 && count == ROWS_AT_ONCE && !replay.is_over) {
 			err = pf_read_at(staging->journal, rows,
 					 (size_t)ROWS_AT_ONCE *
@@ -575,8 +640,7 @@ replay_journal(struct staging *staging)
 					 number * JOURNAL_ROW_SIZE, &got);
 			count = got / JOURNAL_ROW_SIZE;
 			if (err == 0 && pass == 0)
-				err = find_synced(staging, rows, count, number,
-						  &replay);
+				find_synced(rows, count, number, &replay);
 			for (size_t i = 0; err == 0 && pass == 1 && i < count &&
 					   !replay.is_over;
 			     i++)
@@ -585,9 +649,13 @@ replay_journal(struct staging *staging)
 						 &replay);
 			number += count;
 		}
+		/* An image that has lost its end has kept nothing for sure. */
+		if (replay.synced > image_size)
+			replay.synced = 0;
 	}
 	free(rows);
-	staging->synced = staging->next;
+	if (staging->row_count > 0 && staging->out.offset > replay.synced)
+		staging->unsynced = staging->out.offset - replay.synced;
 	return err;
 }
 
@@ -657,6 +725,8 @@ staging_open(int dir, const char *shown, const struct digest *root,
 		err = restore_root(staging);
 	if (err == 0 && staging->has_root)
 		err = restore_pages(staging);
+	staging->can_go_on = staging->has_root &&
+			     staging->page_count == staging->root.page_count;
 	if (err < 0) {
 		fail(staging, err, "opening");
 		staging_close(staging);
@@ -748,21 +818,27 @@ pass_pages(struct staging *staging)
 int
 staging_begin_blocks(struct staging *staging)
 {
-	int err = 0;
+	struct pf_stat stat;
+	int err = pf_stat_fd(staging->out.fd, &stat);
 
 	assert(staging->has_root &&
 	       staging->page_count == staging->root.page_count);
-	staging->out.offset = IMAGE_HEADER_SIZE;
-	err = replay_journal(staging);
-	if (err == 0 && staging->row_count == 0) {
-		staging->out.offset = 0;
+
+	/* The sender has been told to begin with the first block. */
+	if (err == 0 && !staging->can_go_on)
+		err = pf_set_size(staging->journal, 0);
+	if (err == 0)
 		err = image_out_start(&staging->out);
-	}
+	if (err == 0)
+		err = replay_journal(staging, stat.size);
 	if (err == 0)
 		err = pf_set_size(staging->out.fd, staging->out.offset);
 	if (err == 0)
 		err = pf_set_size(staging->journal,
 				  staging->row_count * JOURNAL_ROW_SIZE);
+	staging->synced = staging->next;
+	if (err == 0 && staging->unsynced > 0)
+		err = sync_image(staging);
 	if (err == 0)
 		err = pass_pages(staging);
 	return err < 0 ? fail(staging, err, "going on") : 0;
@@ -846,7 +922,7 @@ staging_finish(struct staging *staging)
 	err = image_out_finish(&staging->out, &staging->root_raw,
 			       &staging->signature, &digest);
 	if (err == 0)
-		err = pf_sync(staging->out.fd);
+		err = sync_or_forget(staging, staging->out.fd);
 	return err < 0 ? fail(staging, err, "ending the image") : 0;
 }
 

@@ -387,16 +387,33 @@ add_known(struct store *store, const char *package_id, uint32_t version,
 	struct known known;
 	struct pf_stat stat;
 	int fd = -1;
-	int err = read_known(store, package_id, version, &known);
+	int err;
 
-	if (err < 0 || known.has_version)
-		return err;
 	le32_put(row, version);
 	memcpy(row + 4, root->bytes, DIGEST_SIZE);
 	snprintf(name, sizeof name, "%s.known", package_id);
 	err = pf_open_or_create_at(store->dir, name, 0600, &fd);
+
+	/* Two who add a row at once would both write the same one. */
 	if (err == 0)
-		err = pf_stat_fd(fd, &stat);
+		err = pf_flock_exclusive(fd);
+	if (err == DSP_EUNSUPPORTED)
+		err = 0;
+	if (err < 0) {
+		pf_close(fd);
+		return fail(store, err, name);
+	}
+	err = read_known(store, package_id, version, &known);
+	if (err == 0 && known.has_version && !digest_equal(&known.root, root))
+		err = report_error(DSP_ECONFLICT, store->path,
+				   "%s: version %u came with another root "
+				   "meanwhile",
+				   name, version);
+	if (err < 0 || known.has_version) {
+		pf_close(fd);
+		return err;
+	}
+	err = pf_stat_fd(fd, &stat);
 	if (err == 0) /* over what a crash left of a row */
 		err = pf_write_at(fd, row, sizeof row,
 				  stat.size - stat.size % sizeof row);
@@ -481,8 +498,11 @@ store_take(struct store *store, const char *package_id, uint32_t version,
 		return err;
 	image_file_name(name, package_id, version);
 	err = pf_rename_at(staging_dir(staging), "image", store->dir, name);
-	if (err == 0)
+	if (err == 0) {
 		err = pf_sync(store->dir);
+		if (err < 0) /* S14 */
+			(void)pf_unlink_at(store->dir, name);
+	}
 	if (err < 0)
 		return fail(store, err, name);
 	(void)staging_remove(staging);

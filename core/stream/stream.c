@@ -34,6 +34,7 @@ struct stream {
 	unsigned timeout_s;
 	unsigned min_rate;
 	int64_t moved_at;
+	int64_t left_at;   /* when stream_move() was left */
 	int64_t window_at; /* when the bytes of this window began to count */
 	uint64_t window_got;
 
@@ -52,6 +53,7 @@ new_stream(int in_fd, int out_fd, const char *name, struct stream **ret_stream)
 	stream->in_fd = in_fd;
 	stream->out_fd = out_fd;
 	stream->moved_at = stream->window_at = pf_now_monotonic();
+	stream->left_at = stream->moved_at;
 	stream->name = malloc(size);
 	if (stream->name == NULL)
 		goto out;
@@ -212,6 +214,16 @@ note_moved(struct stream *stream, const struct stream_move *move)
 		stream->moved_at = pf_now_monotonic();
 }
 
+/* While nobody waited for it, the other end was not slow. */
+static void
+skip_pause(struct stream *stream)
+{
+	int64_t pause = pf_now_monotonic() - stream->left_at;
+
+	stream->moved_at += pause;
+	stream->window_at += pause;
+}
+
 int
 stream_move(struct stream *stream, struct stream_move *move)
 {
@@ -224,6 +236,7 @@ stream_move(struct stream *stream, struct stream_move *move)
 
 	move->sent = move->got = 0;
 	move->is_end = false;
+	skip_pause(stream);
 	allowed = allowance(stream, move->out_size, &wait_ms);
 	if (pf_interrupted())
 		return report_error(DSP_ECANCELED, stream->name,
@@ -238,6 +251,7 @@ stream_move(struct stream *stream, struct stream_move *move)
 		err = pf_write_some(stream->out_fd, move->out, allowed,
 				    &move->sent);
 	note_moved(stream, move);
+	stream->left_at = pf_now_monotonic();
 
 	/* What it still had to say is heard, although it hears no more. */
 	if (err == DSP_EPIPE && wants_in) {

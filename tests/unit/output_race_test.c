@@ -31,6 +31,20 @@ pf_flock_exclusive(int fd)
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : DSP_EBUSY;
 }
 
+/* Nobody here reads an image; they are in the file that is replaced. */
+int
+pf_flock_shared(int fd)
+{
+	(void)fd;
+	return DSP_EUNSUPPORTED;
+}
+
+void
+pf_flock_release(int fd)
+{
+	(void)fd;
+}
+
 static struct output *second;
 static int second_err;
 
