@@ -5,9 +5,15 @@
 
 #include "core/base/err.h"
 #include "core/base/report.h"
+#include "core/chunk/frame.h"
 #include "core/fanout/fanout.h"
+#include "core/fanout/push.h"
 #include "core/image/image.h"
+#include "core/tree/pack.h"
+#include "platform/pf_file.h"
 #include "platform/pf_process.h"
+#include "platform/pf_temp.h"
+#include "platform/pf_thread.h"
 #include "programs/command.h"
 #include "programs/talk.h"
 
@@ -158,6 +164,12 @@ tell_dest(const struct fanout_dest *dest, const struct fanout_result *result,
 	}
 	switch (dest->state) {
 	case FANOUT_PUBLISHED:
+		if (!endpoint_is_local(dest->path)) {
+			talk_say("%s: version %u, %s sent", dest->path,
+				 result->version,
+				 talk_size(dest->bytes_written));
+			break;
+		}
 		talk_say("%s: version %u, %llu files and %s written, %llu "
 			 "files kept",
 			 dest->path, result->version,
@@ -273,6 +285,179 @@ tell_result(const struct options *options, const struct fanout_params *params,
 	return exit_code;
 }
 
+/* Destinations at the other ends of links, served beside the others. */
+struct links {
+	struct push_params params;
+	struct fanout_dest **dests; /* of each target */
+	const char **targets;
+	struct pf_thread *thread;
+	struct push_total total;
+};
+
+static void
+run_links(void *context)
+{
+	struct links *links = context;
+
+	(void)push(&links->params, &links->total);
+}
+
+/* What became of them, in the words of a fan-out. */
+static int
+end_links(struct links *links)
+{
+	int err = 0;
+
+	pf_thread_join(links->thread);
+	for (size_t i = 0; i < links->params.target_count; i++) {
+		struct fanout_dest *dest = links->dests[i];
+		const struct send_target *sent = NULL;
+
+		if (i < links->total.result_count)
+			sent = &links->total.results[i].sent;
+		dest->err = sent != NULL ? sent->err : DSP_ECANCELED;
+		dest->version_before = sent != NULL && sent->was_there
+					       ? links->total.results[i].version
+					       : 0;
+		dest->state = dest->err != 0	? FANOUT_FAILED
+			      : sent->was_there ? FANOUT_UNCHANGED
+						: FANOUT_PUBLISHED;
+		if (sent != NULL)
+			dest->bytes_written = sent->bytes_delta +
+					      sent->bytes_plain +
+					      sent->bytes_metadata;
+		if (err == 0)
+			err = dest->err;
+	}
+	free(links->total.results);
+	free(links->dests);
+	free(links->targets);
+	return err;
+}
+
+static int
+start_links(const struct options *options, struct fanout_params *params,
+	    struct links *links)
+{
+	int err;
+
+	links->params = (struct push_params){
+		.source = params->source,
+		.image = params->image,
+		.targets = links->targets,
+		.target_count = links->params.target_count,
+		.endpoint = { .rsh = options->rsh,
+			      .remote_program = options->remote_program,
+			      .transfer_max = 1,
+			      .rate = options->rate_limit,
+			      .stall_timeout_s = options->stall_timeout_s },
+		.base = options->base,
+		.worker_count = options->jobs,
+		.sending_max = 1,
+		.delta_level = (int)options->delta_level,
+		.priority = MESSAGE_MEDIUM,
+		.may_roll_back = options->rollback,
+	};
+	err = pf_thread_start(run_links, links, &links->thread);
+	return err < 0 ? report_error(err, params->source, "starting a thread")
+		       : 0;
+}
+
+/* A directory is packed once, for all who are to get it. */
+static int
+pack_source(const struct options *options, struct fanout_params *params)
+{
+	struct pack_params pack_params = {
+		.source = params->source,
+		.package_id = params->package_id,
+		.version = options->version,
+		.level = FRAME_LEVEL_DEFAULT,
+		.worker_count = options->jobs,
+		.allow_empty = options->allow_empty,
+		.scan = params->scan,
+		.seen_fd = -1,
+	};
+	struct pack_result result;
+	int fd = -1;
+	int err;
+
+	if (options->version == 0)
+		return report_error(DSP_EINVAL, NULL,
+				    "a directory goes over a link with "
+				    "--version N");
+	err = pf_temp_file(&fd);
+	if (err < 0)
+		return report_error(err, pf_temp_dir(), "packing");
+	err = pack(&pack_params, fd, &result);
+	if (err < 0) {
+		pf_close(fd);
+		return err;
+	}
+	return image_open_fd(fd, params->source, &params->image);
+}
+
+/* Some destinations are links: the image goes to all from one place. */
+static int
+fan_out_with_links(const struct options *options, struct fanout_params *params,
+		   struct fanout_result *result, bool is_image)
+{
+	struct fanout_params local = *params;
+	struct fanout_dest *dests = calloc(params->dest_count, sizeof *dests);
+	struct links links = { 0 };
+	size_t count = 0;
+	int err, link_err;
+
+	links.targets = calloc(params->dest_count, sizeof *links.targets);
+	links.dests = calloc(params->dest_count, sizeof *links.dests);
+	err = dests != NULL && links.targets != NULL && links.dests != NULL
+		      ? 0
+		      : report_error(DSP_ENOMEM, NULL, "starting");
+	if (err == 0)
+		err = is_image ? image_open(params->source, &params->image)
+			       : pack_source(options, params);
+	for (size_t i = 0; err == 0 && i < params->dest_count; i++) {
+		struct fanout_dest *dest = &params->dests[i];
+
+		if (endpoint_is_local(dest->path)) {
+			dests[count++] = *dest;
+			continue;
+		}
+		links.targets[links.params.target_count] = dest->path;
+		links.dests[links.params.target_count++] = dest;
+	}
+	if (err == 0)
+		err = start_links(options, params, &links);
+	if (err < 0) {
+		free(dests);
+		free(links.targets);
+		free(links.dests);
+		return err;
+	}
+	local.image = params->image;
+	local.dests = dests;
+	local.dest_count = count;
+	result->version = image_root(params->image)->version;
+	result->content = image_root(params->image)->content;
+	result->file_count = image_root(params->image)->file_count;
+	if (count > 0)
+		err = fanout(&local, result);
+	link_err = end_links(&links);
+	for (size_t i = 0, j = 0; i < params->dest_count; i++)
+		if (endpoint_is_local(params->dests[i].path))
+			params->dests[i] = dests[j++];
+	free(dests);
+	return err < 0 ? err : link_err;
+}
+
+static bool
+has_links(const struct fanout_params *params)
+{
+	for (size_t i = 0; i < params->dest_count; i++)
+		if (!endpoint_is_local(params->dests[i].path))
+			return true;
+	return false;
+}
+
 int
 command_fanout(const struct options *options)
 {
@@ -313,7 +498,14 @@ command_fanout(const struct options *options)
 		dests[i].path = options->arguments[i + 1];
 	if (err == 0)
 		err = read_identity(options, &params, &is_image);
-	if (err == 0)
+	if (err == 0 && has_links(&params))
+		err = options->dry_run
+			      ? report_error(DSP_EINVAL, NULL,
+					     "--dry-run cannot ask the far end "
+					     "of a link")
+			      : fan_out_with_links(options, &params, &result,
+						   is_image);
+	else if (err == 0)
 		err = fanout(&params, &result);
 	exit_code = tell_result(options, &params, &result, is_image, err);
 	talk_summary("fanout", exit_code, to_json(&params, &result));
@@ -321,6 +513,7 @@ command_fanout(const struct options *options)
 		fflush(NULL);
 		pf_exit_now(exit_code);
 	}
+	image_close(params.image);
 	free(dests);
 	return exit_code;
 }

@@ -11,6 +11,8 @@
 #include "core/base/path.h"
 #include "core/base/report.h"
 #include "core/chunk/frame.h"
+#include "core/fanout/parcel.h"
+#include "core/fanout/send.h"
 #include "core/image/walk.h"
 #include "core/tree/image_source.h"
 #include "programs/command.h"
@@ -516,6 +518,34 @@ diff(struct side *old, struct side *new, struct diff_counts *counts)
 	return err;
 }
 
+/*
+ * What a link would carry to who holds the old one: a delta that nobody keeps.
+ * 0: there is none between these.
+ */
+static int
+estimate(struct image *old, struct image *new, unsigned worker_count,
+	 uint64_t *ret_size)
+{
+	struct parcel_item item = { .image = new, .base = old };
+	struct parcel_params params = { .items = &item,
+					.item_count = 1,
+					.worker_count = worker_count,
+					.delta_level = SEND_DELTA_LEVEL };
+	int fd = -1;
+	int err;
+
+	*ret_size = 0;
+	if (image_kind(old) != IMAGE_WITH_BLOCKS ||
+	    image_kind(new) != IMAGE_WITH_BLOCKS)
+		return 0;
+	err = pf_open_or_create_at(PF_CWD, "/dev/null", 0666, &fd);
+	if (err < 0)
+		return report_error(err, "/dev/null", "estimating a delta");
+	err = parcel_write(&params, fd, image_name(new), ret_size);
+	pf_close(fd);
+	return err;
+}
+
 int
 command_diff(const struct options *options)
 {
@@ -523,6 +553,7 @@ command_diff(const struct options *options)
 	struct side sides[2] = { { 0 }, { 0 } };
 	struct diff_counts counts = { 0 };
 	json_t *fields = NULL;
+	uint64_t delta = 0;
 	int err = 0;
 
 	talk_start(options, false);
@@ -533,13 +564,16 @@ command_diff(const struct options *options)
 	}
 	if (err == 0)
 		err = diff(&sides[0], &sides[1], &counts);
+	if (err == 0)
+		err = estimate(images[0], images[1], options->jobs, &delta);
 	if (err == 0) {
-		fields = json_pack("{s:I, s:I, s:I, s:I, s:I}", "added",
+		fields = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "added",
 				   (json_int_t)counts.added, "removed",
 				   (json_int_t)counts.removed, "changed",
 				   (json_int_t)counts.changed, "metadata",
 				   (json_int_t)counts.metadata, "changed_bytes",
-				   (json_int_t)counts.changed_bytes);
+				   (json_int_t)counts.changed_bytes,
+				   "delta_bytes", (json_int_t)delta);
 		talk_say("%llu added, %llu removed, %llu changed, %llu with "
 			 "other metadata, %s in changed and added files",
 			 (unsigned long long)counts.added,
@@ -547,6 +581,12 @@ command_diff(const struct options *options)
 			 (unsigned long long)counts.changed,
 			 (unsigned long long)counts.metadata,
 			 talk_size(counts.changed_bytes));
+		if (delta > 0)
+			talk_say("an update of a store that holds %s: %s "
+				 "instead "
+				 "of %s",
+				 options->arguments[0], talk_size(delta),
+				 talk_size(image_size(images[1])));
 	}
 	for (size_t i = 0; i < 2; i++) {
 		walk_free(sides[i].walk);

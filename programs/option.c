@@ -54,7 +54,7 @@ enum option_id {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL	    (~0u)
-#define ON_LINKS    (ON(PUSH) | ON(PULL) | ON(LINK) | ON(STORE))
+#define ON_LINKS    (ON(PUSH) | ON(PULL) | ON(LINK) | ON(STORE) | ON(FANOUT))
 
 struct option_row {
 	enum option_id id;
@@ -75,7 +75,8 @@ static const struct option_row rows[] = {
 	  "source version (1; fanout: current + 1)" },
 	{ OPTION_LEVEL, 0, "level", "N", ON(PACK),
 	  "compression level, 1 to 19 (3)" },
-	{ OPTION_BASE, 0, "base", "OLD.pck", ON(PACK) | ON(PUSH) | ON(PARCEL),
+	{ OPTION_BASE, 0, "base", "OLD.pck",
+	  ON(PACK) | ON(PUSH) | ON(PARCEL) | ON(FANOUT),
 	  "an older image: what has not changed is left out" },
 	{ OPTION_EXCLUDE, 0, "exclude", "GLOB", ON(PACK) | ON(FANOUT),
 	  "leave out what matches; may be repeated" },
@@ -101,8 +102,8 @@ static const struct option_row rows[] = {
 	  "read every file back before it is published" },
 	{ OPTION_NO_CREATE, 0, "no-create", NULL, ON(FANOUT),
 	  "a DEST that does not exist is an error" },
-	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS",
-	  ON(FANOUT) | ON_LINKS, "without progress, give up (60; 0: never)" },
+	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS", ON_LINKS,
+	  "without progress, give up (60; 0: never)" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },
 	{ OPTION_EXPAND, 0, "expand", "ROOT", ON(LINK),
@@ -118,12 +119,12 @@ static const struct option_row rows[] = {
 	{ OPTION_REMOTE_PROGRAM, 0, "remote-program", "PROGRAM", ON_LINKS,
 	  "what is run there (despool)" },
 	{ OPTION_RATE_LIMIT, 0, "rate-limit", "RATE",
-	  ON(PUSH) | ON(LINK) | ON(STORE),
+	  ON(PUSH) | ON(LINK) | ON(STORE) | ON(FANOUT),
 	  "bytes a second on each link; k, M, G are allowed" },
 	{ OPTION_MAX_SENDINGS, 0, "max-sendings", "N", ON(PUSH),
 	  "images under way at once, 1 to 8 (3)" },
 	{ OPTION_DELTA_LEVEL, 0, "delta-level", "N",
-	  ON(PUSH) | ON(LINK) | ON(DELTA) | ON(PARCEL),
+	  ON(PUSH) | ON(LINK) | ON(DELTA) | ON(PARCEL) | ON(FANOUT),
 	  "compression level of deltas, 1 to 19 (4)" },
 	{ OPTION_PRIORITY, 0, "priority", "low|medium|high",
 	  ON(PUSH) | ON(PULL), "what goes first on a link (medium)" },

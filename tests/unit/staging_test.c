@@ -539,7 +539,7 @@ blocks_without_their_pages_are_forgotten(void **state)
 			if (how == 0)
 				cut(names[i], 0);
 			else if (how == 1)
-				spoil(names[i], 10, 11);
+				spoil(names[i], 20, 21);
 			else
 				assert_int_equal(unlink(path_of(names[i])), 0);
 			assert_int_equal(found(), 0);
