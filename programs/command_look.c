@@ -15,6 +15,7 @@
 #include "core/fanout/send.h"
 #include "core/image/walk.h"
 #include "core/tree/image_source.h"
+#include "platform/pf_file.h"
 #include "programs/command.h"
 #include "programs/talk.h"
 
