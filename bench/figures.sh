@@ -10,7 +10,8 @@
 # alone: what it needs it makes, and it leaves the scratch as it found it.
 
 figures=(size pack unpack pack-base fanout-tmpfs fanout-ext4 fanout-xfs
-	fanout-btrfs update memory memory-large emulated throughput)
+	fanout-btrfs update memory memory-large emulated throughput
+	link link-full link-chain link-memory)
 not_quick=(pack-base update memory-large)	# they need the source corpus or minutes
 
 # The commands compared, over SRC, IMAGE, TARBALL, TO and DPS.  Peers work on
