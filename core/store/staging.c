@@ -130,31 +130,33 @@ static int
 restore_root(struct staging *staging)
 {
 	struct buffer file = { 0 };
+	struct digest check;
 	uint32_t size;
-	int err = read_file(staging->dir, "root",
-			    4 + ROOT_SIZE_MAX + IMAGE_SIGNATURE_MAX, &file);
+	size_t rest; /* root and signature */
+	int err = read_file(
+		staging->dir, "root",
+		4 + ROOT_SIZE_MAX + IMAGE_SIGNATURE_MAX + DIGEST_SIZE, &file);
 
-	if (err == DSP_ELIMIT)
-		err = 0;
-	else if (err == 0 && file.size >= 4) {
+	if (err == 0 && file.size >= 4 + DIGEST_SIZE) {
 		size = le32_get(file.data);
-		if (size <= file.size - 4 &&
-		    file.size - 4 - size <= IMAGE_SIGNATURE_MAX)
+		rest = file.size - 4 - DIGEST_SIZE;
+		digest_of(file.data, 4 + rest, &check);
+		if (memcmp(check.bytes, file.data + 4 + rest, DIGEST_SIZE) ==
+			    0 &&
+		    size <= rest && rest - size <= IMAGE_SIGNATURE_MAX)
 			err = take_root(staging, file.data + 4, size,
-					file.data + 4 + size,
-					file.size - 4 - size);
-		if (err != DSP_ENOMEM)
-			err = 0;
+					file.data + 4 + size, rest - size);
 	}
 	buffer_release(&file);
-	return err;
+	return err == DSP_EIO || err == DSP_ENOMEM ? err : 0;
 }
 
 int
 staging_set_root(struct staging *staging, const void *raw, size_t size,
 		 const void *signature, size_t signature_size)
 {
-	uint8_t bytes[4];
+	struct buffer *file = &staging->frame;
+	struct digest check;
 	int fd = -1;
 	int err;
 
@@ -162,15 +164,18 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 	err = take_root(staging, raw, size, signature, signature_size);
 	if (err < 0)
 		return fail(staging, err, "the root");
-	le32_put(bytes, (uint32_t)size);
+	file->size = 0;
+	err |= buffer_add_le32(file, (uint32_t)size);
+	err |= buffer_add(file, raw, size);
+	err |= buffer_add(file, signature, signature_size);
+	digest_of(file->data, file->size, &check);
+	err |= buffer_add(file, check.bytes, sizeof check.bytes);
+	err = err != 0 ? DSP_ENOMEM : 0;
 	(void)pf_unlink_at(staging->dir, "root");
-	err = pf_create_at(staging->dir, "root", 0600, &fd);
 	if (err == 0)
-		err = pf_write(fd, bytes, sizeof bytes);
+		err = pf_create_at(staging->dir, "root", 0600, &fd);
 	if (err == 0)
-		err = pf_write(fd, raw, size);
-	if (err == 0)
-		err = pf_write(fd, signature, signature_size);
+		err = pf_write(fd, file->data, file->size);
 	if (err == 0) {
 		err = pf_close_checked(fd);
 		fd = -1;

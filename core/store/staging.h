@@ -10,7 +10,8 @@
  * the end of the process, and the next one goes on where it stopped.
  *
  *     lock       held by the one writer (S12)
- *     root       u32 size of the root, the root, the signature
+ *     root       u32 size of the root, the root, the signature, and the digest
+ *                of these: the root vouches for itself, the signature does not
  *     pages      for each page: u32 size, the page's zstd frame
  *     digests    of the publisher's frames, 32 bytes each, in order
  *     image      the image file, as far as it goes
