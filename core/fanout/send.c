@@ -25,8 +25,9 @@ struct sending {
 	/* Blocks that the receiver has, not told yet. */
 	struct message_copy copy;
 
-	/* What it said. */
+	/* What it said: under the peer's lock, see hear(). */
 	bool has_want, is_done, has_failed, was_there;
+	int said_err; /* with has_failed */
 	struct message_want want;
 	bool is_picked;
 	struct buffer picks; /* bits of the pages it has picked, in order */
@@ -55,15 +56,12 @@ struct sender {
 static int
 note_error(struct sending *sending, const struct message_error *error)
 {
-	struct send_target *target = sending->target;
-
 	sending->has_failed = true;
-	if (target->err == 0)
-		target->err = report_error(
-			error->err, peer_name(target->peer),
-			error->text_size > 0 ? "the other end: %.*s"
-					     : "the other end gave up%.*s",
-			(int)error->text_size, error->text);
+	sending->said_err =
+		report_error(error->err, peer_name(sending->target->peer),
+			     error->text_size > 0 ? "the other end: %.*s"
+						  : "the other end gave up%.*s",
+			     (int)error->text_size, error->text);
 	return 0;
 }
 
@@ -116,10 +114,36 @@ has_ended(void *context)
 	return sending->is_done || sending->has_failed || sending->is_back;
 }
 
-static bool
-is_live(const struct sending *sending)
+/*
+ * What has it said until now?  The handler may run on a thread that sends
+ * another image to the same peer.
+ */
+struct heard {
+	bool has_answered, is_done, has_failed, is_back, has_ended;
+};
+
+static struct heard
+hear(struct sending *sending)
 {
-	return sending->target->err == 0 && !sending->is_done;
+	struct send_target *target = sending->target;
+	struct heard heard;
+
+	peer_lock(target->peer);
+	heard = (struct heard){ has_answered(sending), sending->is_done,
+				sending->has_failed, sending->is_back,
+				has_ended(sending) };
+	if (sending->has_failed && target->err == 0)
+		target->err = sending->said_err;
+	peer_unlock(target->peer);
+	return heard;
+}
+
+static bool
+is_live(struct sending *sending)
+{
+	struct heard heard = hear(sending);
+
+	return sending->target->err == 0 && !heard.is_done;
 }
 
 /* It has failed, if err says so; the other end hears of it. */
@@ -144,7 +168,7 @@ put(struct sending *sending, struct message *message)
 {
 	int err;
 
-	if (sending->has_failed)
+	if (hear(sending).has_failed)
 		return sending->target->err;
 	message->transfer = sending->number;
 	err = peer_send(sending->target->peer, message);
@@ -407,7 +431,7 @@ is_wanted(struct sending *sending, struct block_index index,
 		sending->pick_page++;
 	}
 	err = peer_wait(peer, has_picked, sending);
-	if (err < 0 || sending->has_failed)
+	if (err < 0 || hear(sending).has_failed)
 		return err < 0 ? lose(sending, err) : sending->target->err;
 	peer_lock(peer);
 	*ret_is_wanted =
@@ -452,13 +476,15 @@ begin(struct lane_thread *thread, const struct slot *slot)
 {
 	struct sending *sending = thread->lane->context;
 	const struct send_item *item = slot->extra;
+	struct heard heard;
 	int err;
 
 	err = item->is_page ? put_page(sending, item)
 			    : put_block(sending, slot);
 
 	/* Another round goes back; what is left of this one is of no use. */
-	if (err == 0 && (sending->is_back || sending->has_failed))
+	heard = hear(sending);
+	if (err == 0 && (heard.is_back || heard.has_failed))
 		err = DSP_ECANCELED;
 	return err;
 }
@@ -545,7 +571,7 @@ finish(struct sending *sending)
 	sending->target->round_trips++;
 	if (err == 0)
 		err = peer_wait(peer, has_ended, sending);
-	if (err == 0 && !has_ended(sending))
+	if (err == 0 && !hear(sending).has_ended)
 		err = report_error(DSP_ECLOSED, peer_name(peer),
 				   "before it said that it is done");
 	return lose(sending, err);
@@ -559,7 +585,7 @@ goes_back(struct sending *sending)
 				   .back = sending->back };
 	struct peer *peer = sending->target->peer;
 
-	if (!is_live(sending) || !sending->is_back)
+	if (!is_live(sending) || !hear(sending).is_back)
 		return false;
 	peer_lock(peer);
 	sending->is_back = false;
@@ -608,7 +634,7 @@ send_blocks(struct sender *sender)
 					     DSP_ESTALLED,
 					     peer_name(sending->target->peer),
 					     "takes nothing"));
-			else if (is_through(sending) && !sending->is_back)
+			else if (is_through(sending) && !hear(sending).is_back)
 				(void)finish(sending);
 			if (goes_back(sending) ||
 			    (is_live(sending) && !is_through(sending)))
@@ -636,14 +662,15 @@ open_all(struct sender *sender)
 			continue;
 		target->round_trips++;
 		err = peer_wait(target->peer, has_answered, sending);
-		if (err == 0 && !has_answered(sending))
+		if (err == 0 && !hear(sending).has_answered)
 			err = report_error(DSP_ECLOSED, peer_name(target->peer),
 					   "before it answered");
 		if (err < 0 && target->err == 0)
 			target->err = err;
-		target->was_there = sending->was_there;
-		if (target->err != 0 || sending->is_done)
+		if (target->err != 0 || !is_live(sending)) {
+			target->was_there = sending->was_there;
 			continue;
+		}
 		choose(sending);
 		(void)put_root(sending);
 	}

@@ -277,41 +277,24 @@ open_files(struct growing *growing, int dir, const char *name, int *ret_image)
 	return err;
 }
 
-/* The root as staging has written it; size 0: it has not. */
+/* The root as staging has written it. */
 static int
 read_root(struct growing *growing, struct buffer *root,
 	  struct buffer *signature, uint64_t *ret_size)
 {
 	struct buffer file = { 0 };
-	struct pf_stat stat;
-	uint32_t size;
-	int fd = -1;
-	int err = pf_open_read_at(growing->dir, "root", &fd);
+	struct staged_root staged;
+	int err = staging_read_root(growing->dir, &file, &staged);
 
-	if (err == 0)
-		err = pf_stat_fd(fd, &stat);
-	if (err == 0 && (stat.size < STAGING_ROOT_HEADER_SIZE ||
-			 stat.size > STAGING_ROOT_HEADER_SIZE + ROOT_SIZE_MAX +
-					     IMAGE_SIGNATURE_MAX))
-		err = DSP_ENOENT;
-	if (err == 0)
-		err = buffer_reserve(&file, (size_t)stat.size);
-	if (err == 0)
-		err = pf_read_at(fd, file.data, (size_t)stat.size, 0,
-				 &file.size);
-	pf_close(fd);
 	if (err == 0) {
-		const uint8_t *raw = file.data + STAGING_ROOT_HEADER_SIZE;
-		size_t rest = file.size - STAGING_ROOT_HEADER_SIZE;
-
-		size = le32_get(file.data);
-		*ret_size = le64_get(file.data + 8);
-		err = size > rest ? DSP_ENOENT : buffer_add(root, raw, size);
-		if (err == 0)
-			err = buffer_add(signature, raw + size, rest - size);
-		if (err == 0)
-			err = root_decode(raw, size, &growing->root);
+		*ret_size = staged.image_size;
+		err = buffer_add(root, staged.raw, staged.size);
 	}
+	if (err == 0)
+		err = buffer_add(signature, staged.signature,
+				 staged.signature_size);
+	if (err == 0)
+		err = root_decode(staged.raw, staged.size, &growing->root);
 	buffer_release(&file);
 	return err;
 }

@@ -115,32 +115,49 @@ take_root(struct staging *staging, const void *raw, size_t size,
 	return 0;
 }
 
+int
+staging_read_root(int dir, struct buffer *file, struct staged_root *ret_root)
+{
+	struct digest check;
+	size_t rest;
+	int err = read_file(dir, "root",
+			    STAGING_ROOT_HEADER_SIZE + ROOT_SIZE_MAX +
+				    IMAGE_SIGNATURE_MAX + DIGEST_SIZE,
+			    file);
+
+	if (err == DSP_EIO || err == DSP_ENOMEM)
+		return err;
+	if (err < 0 || file->size < STAGING_ROOT_HEADER_SIZE + DIGEST_SIZE)
+		return DSP_ENOENT;
+	rest = file->size - DIGEST_SIZE;
+	digest_of(file->data, rest, &check);
+	if (memcmp(check.bytes, file->data + rest, DIGEST_SIZE) != 0)
+		return DSP_ENOENT;
+	rest -= STAGING_ROOT_HEADER_SIZE;
+	ret_root->size = le32_get(file->data);
+	ret_root->image_size = le64_get(file->data + 8);
+	ret_root->raw = file->data + STAGING_ROOT_HEADER_SIZE;
+	if (ret_root->size > rest ||
+	    rest - ret_root->size > IMAGE_SIGNATURE_MAX)
+		return DSP_ENOENT;
+	ret_root->signature = ret_root->raw + ret_root->size;
+	ret_root->signature_size = rest - ret_root->size;
+	return 0;
+}
+
 /* The root as it was kept, if it was; one that is damaged is forgotten. */
 static int
 restore_root(struct staging *staging)
 {
 	struct buffer file = { 0 };
-	uint32_t size;
-	int err = read_file(staging->dir, "root",
-			    STAGING_ROOT_HEADER_SIZE + ROOT_SIZE_MAX +
-				    IMAGE_SIGNATURE_MAX,
-			    &file);
+	struct staged_root root;
+	int err = staging_read_root(staging->dir, &file, &root);
 
-	if (err == DSP_ELIMIT) {
-		err = 0;
-	} else if (err == 0 && file.size >= STAGING_ROOT_HEADER_SIZE) {
-		const uint8_t *raw = file.data + STAGING_ROOT_HEADER_SIZE;
-		size_t rest = file.size - STAGING_ROOT_HEADER_SIZE;
-
-		size = le32_get(file.data);
-		if (size <= rest && rest - size <= IMAGE_SIGNATURE_MAX)
-			err = take_root(staging, raw, size, raw + size,
-					rest - size);
-		if (err != DSP_ENOMEM)
-			err = 0;
-	}
+	if (err == 0)
+		err = take_root(staging, root.raw, root.size, root.signature,
+				root.signature_size);
 	buffer_release(&file);
-	return err;
+	return err == DSP_EIO || err == DSP_ENOMEM ? err : 0;
 }
 
 int
@@ -148,7 +165,8 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 		 const void *signature, size_t signature_size,
 		 uint64_t image_size)
 {
-	uint8_t bytes[STAGING_ROOT_HEADER_SIZE] = { 0 };
+	struct buffer *file = &staging->frame;
+	struct digest check;
 	int fd = -1;
 	int err;
 
@@ -156,16 +174,20 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 	err = take_root(staging, raw, size, signature, signature_size);
 	if (err < 0)
 		return fail(staging, err, "the root");
-	le32_put(bytes, (uint32_t)size);
-	le64_put(bytes + 8, image_size);
+	file->size = 0;
+	err |= buffer_add_le32(file, (uint32_t)size);
+	err |= buffer_add_le32(file, 0);
+	err |= buffer_add_le64(file, image_size);
+	err |= buffer_add(file, raw, size);
+	err |= buffer_add(file, signature, signature_size);
+	digest_of(file->data, file->size, &check);
+	err |= buffer_add(file, check.bytes, sizeof check.bytes);
+	err = err != 0 ? DSP_ENOMEM : 0;
 	(void)pf_unlink_at(staging->dir, "root.new");
-	err = pf_create_at(staging->dir, "root.new", 0600, &fd);
 	if (err == 0)
-		err = pf_write(fd, bytes, sizeof bytes);
+		err = pf_create_at(staging->dir, "root.new", 0600, &fd);
 	if (err == 0)
-		err = pf_write(fd, raw, size);
-	if (err == 0)
-		err = pf_write(fd, signature, signature_size);
+		err = pf_write(fd, file->data, file->size);
 	if (err == 0) {
 		err = pf_close_checked(fd);
 		fd = -1;

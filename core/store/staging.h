@@ -11,7 +11,8 @@
  *
  *     lock       held by the one writer (S12)
  *     root       u32 size of the root, u32 zero, u64 size of the image, the
- *                root, the signature
+ *                root, the signature, and the digest of these: the root vouches
+ *                for itself, the signature does not
  *     pages      for each page: u32 size, the page's zstd frame
  *     digests    of the publisher's frames, 32 bytes each, in order
  *     image      the image file, as far as it goes

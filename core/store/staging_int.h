@@ -29,6 +29,19 @@ enum { STAGING_ROOT_HEADER_SIZE = 16 };
 /* At the end of the directory's name when the image is partial. */
 #define PARTIAL_SUFFIX ".partial"
 
+/* What is in the file `root`; lent until the buffer goes. */
+struct staged_root {
+	const uint8_t *raw;
+	size_t size;
+	const uint8_t *signature;
+	size_t signature_size;
+	uint64_t image_size;
+};
+
+/* DSP_ENOENT: there is none, or it is damaged.  DSP_EIO, DSP_ENOMEM. */
+int staging_read_root(int dir, struct buffer *file,
+		      struct staged_root *ret_root);
+
 void journal_put_check(uint64_t number, const uint8_t *row, uint8_t check[8]);
 
 #endif

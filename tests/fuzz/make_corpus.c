@@ -12,13 +12,17 @@
  *		-ljansson -pthread
  *	/tmp/make_corpus
  *
- * writes tests/fuzz/corpus/NAME/made-*.  What fuzzers found worth keeping has
+ * writes tests/golden/link-*.pck, which make_streams sends, and
+ * tests/fuzz/corpus/NAME/made-*.  What fuzzers found worth keeping has
  * other names and stays.
  */
 #include <sys/stat.h>
 
+#include "core/image/image.h"
 #include "core/image/xattrs.h"
+#include "core/link/message.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/link_sample.h"
 #include "tests/fuzz/wrap.h"
 
 static void
@@ -553,6 +557,167 @@ make_images(void)
 	page_builder_free(m.builder);
 }
 
+/* Links: what was recorded, and what nobody says yet. */
+
+static struct buffer
+read_golden(const char *name, const char *suffix)
+{
+	struct buffer bytes = { 0 };
+	char path[120];
+	FILE *file;
+
+	snprintf(path, sizeof path, "tests/golden/link-%s%s", name, suffix);
+	file = fopen(path, "rb");
+	must(file != NULL);
+	must(buffer_reserve(&bytes, 100000) == 0);
+	bytes.size = fread(bytes.data, 1, 100000, file);
+	fclose(file);
+	return bytes;
+}
+
+/* Each message of a stream as an input of its own, the first of each type. */
+static void
+make_messages(const struct buffer *stream, bool *seen)
+{
+	size_t at = MESSAGE_HELLO_SIZE;
+
+	while (at < stream->size) {
+		size_t size = MESSAGE_HEADER_SIZE + le32_get(stream->data + at);
+		unsigned type = stream->data[at + 6];
+		struct buffer input = { 0 };
+		char name[20];
+
+		snprintf(name, sizeof name, "%02u", type);
+		must(buffer_add_u8(&input, (uint8_t)(type % 2)) == 0);
+		must(buffer_add(&input, stream->data + at, size) == 0);
+		if (!seen[type])
+			write_input("message", name, input.data, input.size);
+		seen[type] = true;
+		buffer_release(&input);
+		at += size;
+	}
+}
+
+static void
+write_stream(const char *target, const char *name, unsigned how,
+	     const struct buffer *stream)
+{
+	struct buffer input = { 0 };
+	char full[40];
+
+	must(buffer_add_u8(&input, (uint8_t)how) == 0);
+	must(buffer_add(&input, stream->data, stream->size) == 0);
+	snprintf(full, sizeof full, "%s-%u", name, how);
+	write_input(target, full, input.data, input.size);
+	buffer_release(&input);
+}
+
+/* Requests that are given up before they are answered, and a FETCH. */
+static void
+make_requests(const struct digest *root)
+{
+	struct message_hello hello = { .is_opener = true,
+				       .can_receive = true,
+				       .transfer_max = 8 };
+	struct message get = { .type = MESSAGE_GET,
+			       .get = { .package_id = "LOC00000" } };
+	struct message error = { .type = MESSAGE_ERROR,
+				 .error = { .err = DSP_EIO, .text = "" } };
+	uint8_t indexes[16] = { 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 4 };
+	struct message fetch = { .type = MESSAGE_FETCH,
+				 .transfer = 1,
+				 .fetch = { .root = *root,
+					    .package_id = "LOC00000",
+					    .version = 2,
+					    .count = 2,
+					    .indexes = indexes } };
+	struct buffer stream = { 0 };
+	uint8_t bytes[MESSAGE_HELLO_SIZE];
+
+	message_put_hello(bytes, &hello);
+	must(buffer_add(&stream, bytes, sizeof bytes) == 0);
+	for (uint16_t i = 1; i < 40; i++) {
+		get.transfer = error.transfer = i;
+		must(message_put(&stream, &get) == 0);
+		must(message_put(&stream, &error) == 0);
+	}
+	write_stream("link_sender", "given-up", 6, &stream);
+	stream.size = MESSAGE_HELLO_SIZE;
+	must(message_put(&stream, &fetch) == 0);
+	write_stream("link_sender", "fetch", 6, &stream);
+	buffer_release(&stream);
+}
+
+/* The images that make_streams sends. */
+static void
+make_link_images(void)
+{
+	for (int is_new = 0; is_new < 2; is_new++) {
+		int fd = open(is_new ? "tests/golden/link-new.pck"
+				     : "tests/golden/link-old.pck",
+			      O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+		must(fd >= 0);
+		link_write(fd, is_new);
+		must(close(fd) == 0);
+	}
+}
+
+static void
+make_links(void)
+{
+	static const char *const names[] = { "plain", "delta", "pick", "back",
+					     "get" };
+	bool seen[256] = { false };
+	struct image *image;
+
+	for (size_t i = 0; i < 5; i++) {
+		struct buffer sender = read_golden(names[i], ".sender");
+		struct buffer receiver = read_golden(names[i], ".receiver");
+		unsigned how = i == 4 ? 6 : i == 0 || i == 2 ? 0 : 2;
+
+		make_messages(&sender, seen);
+		make_messages(&receiver, seen);
+		write_stream("link_receiver", names[i], how | (i > 0 ? 2 : 0),
+			     &sender);
+		write_stream("link_receiver", names[i], how | 3, &sender);
+		write_stream("link_sender", names[i], how, &receiver);
+		write_stream("link_sender", names[i], how | 1, &receiver);
+		if (i == 0)
+			write_stream("message", "hello", 128, &receiver);
+		buffer_release(&sender);
+		buffer_release(&receiver);
+	}
+	must(image_open("tests/golden/link-new.pck", &image) == 0);
+	make_requests(image_root_digest(image));
+	image_close(image);
+}
+
+static void
+make_stagings(void)
+{
+	static const uint8_t changes[][9] = {
+		{ 5 },			 /* killed, no more */
+		{ 5, 1, 0, 0, 0 },	 /* pages cut */
+		{ 5, 8, 0, 0, 0 },	 /* digests gone */
+		{ 5, 0, 0, 1, 0 },	 /* root cut */
+		{ 7, 16, 20, 0, 'x' },	 /* header */
+		{ 7, 15, 0xa0, 1, 'x' }, /* a row */
+		{ 9, 4, 0xb8, 0xb, 0 },	 /* image cut */
+		{ 9, 16, 0xb8, 0xb, 1, 3, 0x60, 1, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		char name[8];
+
+		snprintf(name, sizeof name, "%02zu", i);
+		write_input("staging", name, changes[i],
+			    i == 0  ? 1
+			    : i < 7 ? 5
+				    : 9);
+	}
+}
+
 int
 main(void)
 {
@@ -566,5 +731,8 @@ main(void)
 	make_roots();
 	make_rows();
 	make_images();
+	make_link_images();
+	make_links();
+	make_stagings();
 	return 0;
 }

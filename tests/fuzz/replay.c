@@ -6,7 +6,8 @@
  * Every file of the corpus is given to LLVMFuzzerTestOneInput(), and then
  * mutations of them from a fixed seed, the same on every target.  An input that
  * makes the target misbehave ends the program; it is then in the file that
- * FUZZ_LAST names.  FUZZ_MUTATIONS says how many mutations (2,000).
+ * FUZZ_LAST names.  FUZZ_MUTATIONS says how many mutations (2,000, or what the
+ * target says).
  *
  * A single file instead of a directory is run once: to see a failure again.
  */
@@ -20,7 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MUTATIONS      2000
+/* A target whose runs are slow has a smaller number of its own. */
+__attribute__((weak)) long fuzz_mutation_count = 2000;
+
 #define INPUT_SIZE_MAX ((size_t)1 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -167,7 +170,8 @@ main(int argc, char **argv)
 	const char *name = strrchr(argv[0], '/');
 	const char *last = getenv("FUZZ_LAST");
 	const char *wanted = getenv("FUZZ_MUTATIONS");
-	long mutations = wanted != NULL ? strtol(wanted, NULL, 10) : MUTATIONS;
+	long mutations = wanted != NULL ? strtol(wanted, NULL, 10)
+					: fuzz_mutation_count;
 	struct dirent **names = NULL;
 	struct input *inputs;
 	int count = 0;
