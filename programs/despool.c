@@ -43,9 +43,8 @@ static const struct command commands[COMMAND_COUNT] = {
 	  "Each DEST is a distribution point: a directory that holds "
 	  "PACKAGE-ID/VERSION/\nand the link PACKAGE-ID/current, which is "
 	  "switched in one step when all of the\nnew version is written, "
-	  "verified and synced.  It may also be a TARGET of push, where "
-	  "despool "
-	  "link\nSTORE --expand ROOT keeps one.",
+	  "verified and synced.  It may also be a TARGET of push, where\n"
+	  "despool link STORE --expand ROOT keeps one.",
 	  2, SIZE_MAX, SIZE_MAX, command_fanout },
 	{ COMMAND_PUSH, "push", "IMAGE|STORE TARGET...",
 	  "bring an image to other stores, sending only what is new",

@@ -37,8 +37,8 @@ struct sending {
 	uint32_t pick_page;
 	bool is_back; /* it cannot use what came: go back to ... */
 	bool is_plain;
-	bool has_whole; /* it asked for one block as it is, which is: */
 	struct block_index back;
+	struct block_index whole; /* the block that it asked for as it is */
 };
 
 struct sender {
@@ -498,8 +498,7 @@ is_whole(void *context, struct block_index index)
 	for (size_t i = 0; i < sender->params->target_count; i++) {
 		const struct sending *sending = &sender->sendings[i];
 
-		if (sending->has_whole && is_live(sending) &&
-		    block_index_compare(sending->back, index) == 0)
+		if (block_index_compare(sending->whole, index) == 0)
 			return true;
 	}
 	return false;
@@ -592,7 +591,7 @@ goes_back(struct sending *sending)
 	message.back = sending->back;
 	if (sending->is_plain)
 		sending->plan = 0;
-	sending->has_whole = true;
+	sending->whole = sending->back;
 	peer_unlock(peer);
 	sending->copy.count = 0;
 	sending->next = message.back;
@@ -691,6 +690,7 @@ set_up(struct sender *sender)
 		struct sending *sending = &sender->sendings[i];
 
 		sending->sender = sender;
+		sending->whole.page = UINT32_MAX; /* none */
 		sending->target = &params->targets[i];
 		sending->target->bytes_full = image_size(params->image);
 		sending->lane.context = sending;

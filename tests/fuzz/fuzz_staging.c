@@ -27,15 +27,15 @@ go_on(struct staging *staging, unsigned count)
 	uint8_t data[4096];
 
 	if (staging_root(staging) == NULL)
-		must(staging_set_root(staging, raw->data, raw->size, "", 0) ==
-		     0);
+		must(staging_set_root(staging, raw->data, raw->size, "", 0,
+				      0) == 0);
 	while (staging_page_count(staging) < image_root(image)->page_count) {
 		uint32_t index = staging_page_count(staging);
 
 		must(image_load_page(image, index, &load) == 0);
 		must(image_load_table(image, index, &table) == 0);
 		for (uint32_t i = 0; i < load.page.block_count; i++) {
-			frame_table_next(&table, &ref);
+			must(image_next_frame(image, &table, &ref) == 0);
 			memcpy(data + (size_t)i * DIGEST_SIZE,
 			       ref.publisher.bytes, DIGEST_SIZE);
 		}
@@ -51,7 +51,7 @@ go_on(struct staging *staging, unsigned count)
 
 		must(image_load_table(image, next.page, &table) == 0);
 		for (uint32_t i = 0; i <= next.block; i++)
-			frame_table_next(&table, &ref);
+			must(image_next_frame(image, &table, &ref) == 0);
 		must(ref.size <= sizeof data);
 		must(image_read_frame(image, &ref, data) == 0);
 		frame.size = ref.size;
@@ -120,12 +120,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		root_digest = *image_root_digest(image);
 	}
 	store = open_store(false, false);
-	must(store_open_staging(store, &root_digest, &staging) == 0);
+	must(store_open_staging(store, &root_digest, false, &staging) == 0);
 	go_on(staging, count);
 	staging_close(staging);
 	while (input.size >= 4)
 		change(&input);
-	must(store_open_staging(store, &root_digest, &staging) == 0);
+	must(store_open_staging(store, &root_digest, false, &staging) == 0);
 	go_on(staging, UINT32_MAX);
 	must(staging_finish(staging) == 0);
 	check_image(staging);

@@ -87,7 +87,7 @@ store d
 need cp 1.pck d/LOC00000.1.pck
 printf XXXX | dd of=d/LOC00000.1.pck bs=1 seek=1500000 conv=notrunc 2>dd.said
 despool push 2.pck d --base 1.pck
-claim a_damaged_base_is_asked_around both ended 0 "does not serve" ++ \
+claim a_damaged_base_is_asked_around both ended 0 "damaged; blocks" ++ \
 	same_image d/LOC00000.2.pck 2.pck
 
 # What may not come in.
