@@ -38,6 +38,7 @@ int command_push(const struct options *options);
 int command_pull(const struct options *options);
 int command_link(const struct options *options);
 int command_store(const struct options *options);
+int command_key(const struct options *options);
 int command_fanout(const struct options *options);
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/image/image.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static void
@@ -109,6 +110,10 @@ print_retry(const struct options *options, const struct fanout_params *params,
 	if (options->exclude_from != NULL) {
 		fputs(" --exclude-from", stderr);
 		print_word(options->exclude_from);
+	}
+	if (options->trust != NULL) {
+		fputs(" --trust", stderr);
+		print_word(options->trust);
 	}
 	if (params->keep != 2)
 		fprintf(stderr, " --keep %u", params->keep);
@@ -301,6 +306,7 @@ command_fanout(const struct options *options)
 		.progress = show,
 	};
 	struct fanout_result result = { 0 };
+	struct trust *trust = NULL;
 	bool is_image = false;
 	int exit_code;
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
@@ -312,6 +318,9 @@ command_fanout(const struct options *options)
 	for (size_t i = 0; i < params.dest_count; i++)
 		dests[i].path = options->arguments[i + 1];
 	if (err == 0)
+		err = signing_read_trust(options, &trust);
+	params.trust = trust;
+	if (err == 0)
 		err = read_identity(options, &params, &is_image);
 	if (err == 0)
 		err = fanout(&params, &result);
@@ -321,6 +330,7 @@ command_fanout(const struct options *options)
 		fflush(NULL);
 		pf_exit_now(exit_code);
 	}
+	trust_free(trust);
 	free(dests);
 	return exit_code;
 }

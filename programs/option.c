@@ -31,6 +31,8 @@ enum option_id {
 	OPTION_READBACK,
 	OPTION_NO_CREATE,
 	OPTION_STALL_TIMEOUT,
+	OPTION_SIGN,
+	OPTION_TRUST,
 	OPTION_STORE,
 	OPTION_RSH,
 	OPTION_REMOTE_PROGRAM,
@@ -39,6 +41,7 @@ enum option_id {
 	OPTION_DELTA_LEVEL,
 	OPTION_PRIORITY,
 	OPTION_ROOT,
+	OPTION_SIGNATURE,
 	OPTION_LONG,
 	OPTION_JOBS,
 	OPTION_DRY_RUN,
@@ -98,6 +101,12 @@ static const struct option_row rows[] = {
 	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS",
 	  ON(FANOUT) | ON_LINKS | ON(LINK),
 	  "without progress, give up (60; 0: never)" },
+	{ OPTION_SIGN, 0, "sign", "KEY", ON(PACK),
+	  "sign the image with this secret key (key new makes one)" },
+	{ OPTION_TRUST, 0, "trust", "FILE",
+	  ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PULL) | ON(LINK) |
+		  ON(STORE),
+	  "refuse what no public key in FILE has signed" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },
 	{ OPTION_RSH, 'e', "rsh", "COMMAND", ON_LINKS,
@@ -114,6 +123,8 @@ static const struct option_row rows[] = {
 	  "what goes first on a link (medium)" },
 	{ OPTION_ROOT, 0, "root", NULL, ON(CAT),
 	  "write the image's root, which is what is signed" },
+	{ OPTION_SIGNATURE, 0, "signature", NULL, ON(CAT),
+	  "write the signature, as minisign reads it" },
 	{ OPTION_LONG, 'l', "long", NULL, ON(LS),
 	  "with mode, owner, size and time" },
 	{ OPTION_JOBS, 'j', "jobs", "N",
@@ -314,10 +325,35 @@ set_number(struct options *options, const struct option_row *row,
 	}
 }
 
+/* Where the text of an option goes that takes any; NULL: another. */
+static const char **
+plain_text(struct options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_OUTPUT:
+		return &options->output;
+	case OPTION_BASE:
+		return &options->base;
+	case OPTION_SIGN:
+		return &options->sign;
+	case OPTION_TRUST:
+		return &options->trust;
+	case OPTION_STORE:
+		return &options->store;
+	case OPTION_RSH:
+		return &options->rsh;
+	case OPTION_REMOTE_PROGRAM:
+		return &options->remote_program;
+	default:
+		return NULL;
+	}
+}
+
 static int
 set_text(struct options *options, const struct option_row *row,
 	 const char *value)
 {
+	const char **plain = plain_text(options, row->id);
 	static const char *const specials[] = { "refuse", "skip" };
 	static const char *const priorities[] = { "low", "medium", "high" };
 	static const char *const modes[] = { "auto", "tty", "plain", "json",
@@ -325,13 +361,11 @@ set_text(struct options *options, const struct option_row *row,
 	size_t index = 0;
 	int err = 0;
 
+	if (plain != NULL) {
+		*plain = value;
+		return 0;
+	}
 	switch (row->id) {
-	case OPTION_OUTPUT:
-		options->output = value;
-		return 0;
-	case OPTION_BASE:
-		options->base = value;
-		return 0;
 	case OPTION_ID:
 		if (!package_id_is_valid(value))
 			return report_error(
@@ -356,15 +390,6 @@ set_text(struct options *options, const struct option_row *row,
 		if (err == 0)
 			options->skip_special = index == 1;
 		return err;
-	case OPTION_STORE:
-		options->store = value;
-		return 0;
-	case OPTION_RSH:
-		options->rsh = value;
-		return 0;
-	case OPTION_REMOTE_PROGRAM:
-		options->remote_program = value;
-		return 0;
 	case OPTION_RATE_LIMIT:
 		return parse_rate(value, &options->rate_limit);
 	case OPTION_PRIORITY:
@@ -409,6 +434,9 @@ set_flag(struct options *options, enum option_id id)
 		break;
 	case OPTION_ROOT:
 		options->root = true;
+		break;
+	case OPTION_SIGNATURE:
+		options->signature = true;
 		break;
 	case OPTION_LONG:
 		options->long_listing = true;

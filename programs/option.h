@@ -26,6 +26,7 @@ enum command_id {
 	COMMAND_PULL,
 	COMMAND_LINK,
 	COMMAND_STORE,
+	COMMAND_KEY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -57,6 +58,8 @@ struct options {
 	size_t argument_count;
 
 	const char *output;
+	const char *sign;  /* a secret key */
+	const char *trust; /* a list of public keys */
 	const char *store;
 	const char *rsh;
 	const char *remote_program;
@@ -88,6 +91,7 @@ struct options {
 	bool rollback;
 	bool readback;
 	bool root;
+	bool signature;
 	bool long_listing;
 	bool help;
 };

@@ -24,6 +24,7 @@
 
 #include "core/base/digest.h"
 #include "core/tree/scan.h"
+#include "core/trust/trust.h"
 
 enum fanout_state {
 	FANOUT_PENDING, /* not known: the whole failed before it began */
@@ -46,7 +47,8 @@ struct fanout_dest {
 struct fanout_params {
 	const char *source; /* a directory or an image */
 	const char *package_id;
-	uint32_t version; /* 0: see above; of an image: its own */
+	uint32_t version;	   /* 0: see above; of an image: its own */
+	const struct trust *trust; /* who must have signed the image; or NULL */
 	struct fanout_dest *dests;
 	size_t dest_count;
 	unsigned keep;

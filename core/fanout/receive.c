@@ -259,6 +259,28 @@ open_staging(struct receiving *receiving)
 	return err;
 }
 
+/* What is here already must be trusted as well: it may have come otherwise. */
+static int
+check_held(struct receiving *receiving)
+{
+	const struct receive_params *params = &receiving->receiver->params;
+	const struct message_offer *offer = &receiving->offer;
+	struct image *image = NULL;
+	int err;
+
+	if (params->check_root == NULL)
+		return 0;
+	err = store_open_image(params->store, offer->package_id, offer->version,
+			       &image);
+	if (err == 0)
+		err = params->check_root(params->check_context,
+					 image_root_raw(image),
+					 image_signature(image),
+					 offer->package_id);
+	image_close(image);
+	return err;
+}
+
 static int
 take_offer(struct receiver *receiver, const struct message *message)
 {
@@ -283,6 +305,8 @@ take_offer(struct receiver *receiver, const struct message *message)
 			  receiver->params.may_roll_back &&
 				  offer->may_roll_back,
 			  &has_it);
+	if (err == 0 && has_it)
+		err = check_held(receiving);
 	if (err == 0 && has_it) {
 		receiving->result.was_there = true;
 		err = put(receiving, &done);
@@ -316,10 +340,15 @@ find_base(struct receiving *receiving, const struct digest *root)
 	return DSP_EPROTOCOL;
 }
 
-/* Is the root the one offered, and signed by whom it must be? */
+/*
+ * Is the root the one offered, and signed by whom it must be?  The signature
+ * that comes now counts, not one that was staged with the root earlier.
+ */
 static int
-check_root(struct receiving *receiving)
+check_root(struct receiving *receiving, const struct message_root *message)
 {
+	const struct buffer signature = { (uint8_t *)message->signature,
+					  message->signature_size, 0 };
 	const struct receive_params *params = &receiving->receiver->params;
 	const struct root *root = staging_root(receiving->staging);
 
@@ -332,8 +361,7 @@ check_root(struct receiving *receiving)
 		return 0;
 	return params->check_root(params->check_context,
 				  staging_root_raw(receiving->staging),
-				  staging_signature(receiving->staging),
-				  root->package_id);
+				  &signature, root->package_id);
 }
 
 static int
@@ -412,6 +440,7 @@ static int
 take_root(struct receiving *receiving, const struct message_root *message)
 {
 	struct staging *staging = receiving->staging;
+	bool was_staged = staging_root(staging) != NULL;
 	int err = find_base(receiving, &message->base);
 
 	receiving->is_picked = message->is_picked;
@@ -420,11 +449,16 @@ take_root(struct receiving *receiving, const struct message_root *message)
 		return refuse(receiving, err, "a base that was not listed");
 	if (err == 0 && receiving->is_picked && receiving->base != NULL)
 		return refuse(receiving, DSP_EPROTOCOL, "picked with a base");
-	if (err == 0 && staging_root(staging) == NULL)
+	if (err == 0 && !was_staged)
 		err = decode_root(receiving, message);
 	if (err == 0)
-		err = check_root(receiving);
-	if (err == DSP_EUNTRUSTED || err == DSP_EPROTOCOL)
+		err = check_root(receiving, message);
+	if (err == 0 && was_staged)
+		err = staging_set_signature(staging, message->signature,
+					    message->signature_size);
+
+	/* A root that is refused leaves nothing, and spoils nothing. */
+	if (err < 0 && !was_staged)
 		(void)staging_remove(staging);
 	if (err < 0)
 		return give_up(receiving, err);

@@ -146,33 +146,61 @@ restore_root(struct staging *staging)
 	return err;
 }
 
-int
-staging_set_root(struct staging *staging, const void *raw, size_t size,
-		 const void *signature, size_t signature_size)
+/* Write root and signature, in place of what was kept. */
+static int
+write_root(struct staging *staging)
 {
 	uint8_t bytes[4];
 	int fd = -1;
 	int err;
 
-	assert(!staging->has_root && signature_size <= IMAGE_SIGNATURE_MAX);
-	err = take_root(staging, raw, size, signature, signature_size);
-	if (err < 0)
-		return fail(staging, err, "the root");
-	le32_put(bytes, (uint32_t)size);
-	(void)pf_unlink_at(staging->dir, "root");
-	err = pf_create_at(staging->dir, "root", 0600, &fd);
+	le32_put(bytes, (uint32_t)staging->root_raw.size);
+	(void)pf_unlink_at(staging->dir, "root.new");
+	err = pf_create_at(staging->dir, "root.new", 0600, &fd);
 	if (err == 0)
 		err = pf_write(fd, bytes, sizeof bytes);
 	if (err == 0)
-		err = pf_write(fd, raw, size);
+		err = pf_write(fd, staging->root_raw.data,
+			       staging->root_raw.size);
 	if (err == 0)
-		err = pf_write(fd, signature, signature_size);
+		err = pf_write(fd, staging->signature.data,
+			       staging->signature.size);
 	if (err == 0) {
 		err = pf_close_checked(fd);
 		fd = -1;
 	}
 	pf_close(fd);
+	if (err == 0)
+		err = pf_rename_at(staging->dir, "root.new", staging->dir,
+				   "root");
 	return err < 0 ? fail(staging, err, "keeping the root") : 0;
+}
+
+int
+staging_set_root(struct staging *staging, const void *raw, size_t size,
+		 const void *signature, size_t signature_size)
+{
+	int err;
+
+	assert(!staging->has_root && signature_size <= IMAGE_SIGNATURE_MAX);
+	err = take_root(staging, raw, size, signature, signature_size);
+	return err < 0 ? fail(staging, err, "the root") : write_root(staging);
+}
+
+int
+staging_set_signature(struct staging *staging, const void *signature,
+		      size_t size)
+{
+	struct buffer *kept = &staging->signature;
+
+	assert(staging->has_root && size <= IMAGE_SIGNATURE_MAX);
+	if (kept->size == size &&
+	    (size == 0 || memcmp(kept->data, signature, size) == 0))
+		return 0;
+	kept->size = 0;
+	if (buffer_add(kept, signature, size) < 0)
+		return fail(staging, DSP_ENOMEM, "keeping the root");
+	return write_root(staging);
 }
 
 /* Pages. */
