@@ -35,7 +35,7 @@ void text_trim(struct text_line *line);
 
 bool text_begins(const struct text_line *line, const char *with);
 
-/* Are these all of base64's characters for exactly size bytes?  Gives them. */
+/* Is this the one way to write size bytes in base64?  Gives them. */
 bool text_decode(const struct text_line *line, uint8_t *ret_bytes, size_t size);
 
 /*

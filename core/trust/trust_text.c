@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -41,14 +42,25 @@ text_begins(const struct text_line *line, const char *with)
 bool
 text_decode(const struct text_line *line, uint8_t *ret_bytes, size_t size)
 {
+	enum { LINE_MAX_SIZE = 256 };
+	char again[LINE_MAX_SIZE + 1];
 	size_t got = 0;
+	bool is_same;
 
-	/* It refuses bits that no byte takes, so there is one way only. */
-	return line->size == (size + 2) / 3 * 4 &&
-	       sodium_base642bin(ret_bytes, size, line->bytes, line->size, NULL,
-				 &got, NULL,
-				 sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       got == size;
+	assert(size > 0 && (size + 2) / 3 * 4 <= LINE_MAX_SIZE);
+	if (line->size != (size + 2) / 3 * 4 ||
+	    sodium_base642bin(ret_bytes, size, line->bytes, line->size, NULL,
+			      &got, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    got != size)
+		return false;
+
+	/* It takes some bytes with bit 7 set for those without it. */
+	sodium_bin2base64(again, sizeof again, ret_bytes, size,
+			  sodium_base64_VARIANT_ORIGINAL);
+	is_same = sodium_memcmp(again, line->bytes, line->size) == 0;
+	sodium_memzero(again, sizeof again);
+	return is_same;
 }
 
 int
