@@ -102,7 +102,7 @@ static const struct option_row rows[] = {
 	  ON(FANOUT) | ON_LINKS | ON(LINK),
 	  "without progress, give up (60; 0: never)" },
 	{ OPTION_SIGN, 0, "sign", "KEY", ON(PACK),
-	  "sign it with this secret key (despool key makes one)" },
+	  "sign it with this secret key (despool key new)" },
 	{ OPTION_TRUST, 0, "trust", "FILE",
 	  ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PULL) | ON(LINK) |
 		  ON(STORE),
