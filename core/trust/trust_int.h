@@ -5,6 +5,17 @@
 /*
  * trust_int - what the files of trust share: lines of text, base64 of a known
  * size, small files read in one piece, and the text of a secret key.
+ *
+ * Keys and signatures are short texts that people copy about.  Key files are
+ * read as people leave them: lines may end in blanks or a carriage return.
+ * Signatures are read as minisign writes them, so that there is one text of
+ * each: nobody can change a signed image in a way that goes unnoticed, but for
+ * the comment that says of itself that it is not to be trusted.
+ *
+ * Memory     What may hold a secret key is in one place, of a size known
+ *            before, and is overwritten as soon as it was used.  Buffers that
+ *            grow would leave copies behind.
+ * Errors     reported only where it says so.
  */
 
 #include <stdbool.h>
