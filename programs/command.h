@@ -41,6 +41,7 @@ int command_store(const struct options *options);
 int command_delta(const struct options *options);
 int command_apply(const struct options *options);
 int command_parcel(const struct options *options);
+int command_key(const struct options *options);
 int command_fanout(const struct options *options);
 
 #endif

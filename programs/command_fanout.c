@@ -15,6 +15,7 @@
 #include "platform/pf_temp.h"
 #include "platform/pf_thread.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static void
@@ -115,6 +116,10 @@ print_retry(const struct options *options, const struct fanout_params *params,
 	if (options->exclude_from != NULL) {
 		fputs(" --exclude-from", stderr);
 		print_word(options->exclude_from);
+	}
+	if (options->trust != NULL) {
+		fputs(" --trust", stderr);
+		print_word(options->trust);
 	}
 	if (params->keep != 2)
 		fprintf(stderr, " --keep %u", params->keep);
@@ -486,6 +491,7 @@ command_fanout(const struct options *options)
 		.progress = show,
 	};
 	struct fanout_result result = { 0 };
+	struct trust *trust = NULL;
 	bool is_image = false;
 	int exit_code;
 	int err = dests != NULL ? 0 : DSP_ENOMEM;
@@ -496,6 +502,9 @@ command_fanout(const struct options *options)
 	pf_ignore_closed_pipes();
 	for (size_t i = 0; i < params.dest_count; i++)
 		dests[i].path = options->arguments[i + 1];
+	if (err == 0)
+		err = signing_read_trust(options, &trust);
+	params.trust = trust;
 	if (err == 0)
 		err = read_identity(options, &params, &is_image);
 	if (err == 0 && has_links(&params))
@@ -514,6 +523,7 @@ command_fanout(const struct options *options)
 		pf_exit_now(exit_code);
 	}
 	image_close(params.image);
+	trust_free(trust);
 	free(dests);
 	return exit_code;
 }

@@ -17,6 +17,7 @@
 #include "core/tree/image_source.h"
 #include "platform/pf_file.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 #define NS_PER_S 1000000000
@@ -65,6 +66,7 @@ info_json(struct image *image)
 			    json_integer(root->rule.average));
 	talk_add_digest(fields, "root", image_root_digest(image));
 	talk_add_digest(fields, "content", &root->content);
+	signing_add_key(fields, image);
 	return fields;
 }
 
@@ -72,13 +74,14 @@ static void
 info_text(struct image *image)
 {
 	const struct root *root = image_root(image);
-	char digest[DIGEST_HEX_SIZE];
+	char digest[DIGEST_HEX_SIZE], words[SIGNING_WORDS_SIZE];
 
 	printf("package     %s version %u\n", root->package_id, root->version);
 	digest_to_hex(image_root_digest(image), digest);
 	printf("root        %s\n", digest);
 	digest_to_hex(&root->content, digest);
 	printf("content     %s\n", digest);
+	printf("signature   %s\n", signing_in_words(image, words));
 	printf("holds       %llu files, %llu directories, %llu symbolic links, "
 	       "%llu hard links\n",
 	       (unsigned long long)root->file_count,
@@ -399,23 +402,35 @@ cat_file(struct cat *cat)
 	return err;
 }
 
+/* The root, or the signature over it. */
+static int
+cat_part(const struct options *options, const struct image *image)
+{
+	const struct buffer *part = options->root ? image_root_raw(image)
+						  : image_signature(image);
+
+	return part->size > 0 ? put(part->data, part->size)
+			      : report_error(DSP_ENOENT, image_name(image),
+					     "it has no signature");
+}
+
 int
 command_cat(const struct options *options)
 {
 	struct cat cat = { 0 };
+	unsigned part_count = options->root + options->signature;
 	int err = 0;
 
 	talk_start(options, true);
-	if (options->root != (options->argument_count == 1))
+	if (part_count + options->argument_count != 2)
 		err = report_error(DSP_EINVAL, NULL,
 				   "usage: despool cat IMAGE PATH, or "
-				   "despool cat --root IMAGE");
+				   "despool cat --root IMAGE, or "
+				   "despool cat --signature IMAGE");
 	if (err == 0)
 		err = image_open(options->arguments[0], &cat.image);
-	if (err == 0 && options->root) {
-		const struct buffer *raw = image_root_raw(cat.image);
-
-		err = put(raw->data, raw->size);
+	if (err == 0 && part_count > 0) {
+		err = cat_part(options, cat.image);
 	} else if (err == 0 && image_kind(cat.image) != IMAGE_WITH_BLOCKS) {
 		err = report_error(DSP_EFORMAT, options->arguments[0],
 				   "a manifest without blocks");

@@ -9,6 +9,7 @@
 #include "core/tree/pack.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 enum { STDOUT_FD = 1, NAME_SIZE_MAX = 255 };
@@ -139,6 +140,7 @@ command_pack(const struct options *options)
 		.progress = show,
 	};
 	struct pack_result result = { 0 };
+	struct secret_key key = { 0 };
 	struct pf_stat source;
 	bool to_stdout = options->output != NULL &&
 			 strcmp(options->output, "-") == 0;
@@ -147,6 +149,11 @@ command_pack(const struct options *options)
 
 	talk_start(options, to_stdout);
 	err = check(options, to_stdout, &source);
+	if (err == 0 && options->sign != NULL) {
+		err = secret_key_read(options->sign, &key);
+		params.sign = trust_sign_root;
+		params.sign_context = &key;
+	}
 	if (err < 0)
 		goto out;
 	err = options->dry_run ? pack_dry(&params, &result)
@@ -156,6 +163,8 @@ command_pack(const struct options *options)
 	if (err < 0)
 		goto out;
 	fields = to_json(&result);
+	if (options->sign != NULL)
+		signing_add_id(fields, key.id);
 	if (options->dry_run)
 		talk_say("would pack %llu files, %s",
 			 (unsigned long long)result.file_count,
@@ -168,6 +177,7 @@ command_pack(const struct options *options)
 			 talk_size(result.image_size), params.version,
 			 talk_seconds());
 out:
+	secret_key_wipe(&key);
 	talk_summary("pack", err_exit_code(err), fields);
 	return err_exit_code(err);
 }

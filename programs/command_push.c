@@ -10,6 +10,7 @@
 #include "core/stream/stream.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static void
@@ -213,13 +214,17 @@ command_pull(const struct options *options)
 		.receive = { .progress = show },
 	};
 	struct pull_total total = { 0 };
+	struct trust *trust = NULL;
 	int exit_code;
 	int err;
 
 	talk_start(options, false);
 	pf_catch_signals();
 	pf_ignore_closed_pipes();
-	err = parse_package(options->arguments[1], id, &params.version);
+	err = signing_read_trust(options, &trust);
+	signing_set_receive(trust, &params.receive);
+	if (err == 0)
+		err = parse_package(options->arguments[1], id, &params.version);
 	if (err == 0 && path == NULL)
 		err = report_error(DSP_EINVAL, NULL,
 				   "into which store?  --store DIR or "
@@ -229,6 +234,7 @@ command_pull(const struct options *options)
 	if (err == 0)
 		err = pull(&params, &total);
 	store_close(params.store);
+	trust_free(trust);
 	talk_end_progress();
 	exit_code = err_exit_code(err);
 	if (err == 0 && total.result.was_there)
@@ -261,12 +267,16 @@ command_link(const struct options *options)
 		.rate = options->rate_limit,
 	};
 	struct stream *stream = NULL;
+	struct trust *trust = NULL;
 	int err;
 
 	talk_start(options, true);
 	pf_catch_signals();
 	pf_ignore_closed_pipes();
-	err = store_open(options->arguments[0], &params.receive.store);
+	err = signing_read_trust(options, &trust);
+	signing_set_receive(trust, &params.receive);
+	if (err == 0)
+		err = store_open(options->arguments[0], &params.receive.store);
 	if (err == 0)
 		err = stream_stdio(&stream);
 	if (err == 0) {
@@ -274,6 +284,7 @@ command_link(const struct options *options)
 		err = serve(&params, stream);
 	}
 	store_close(params.receive.store);
+	trust_free(trust);
 	talk_summary("link", err_exit_code(err), NULL);
 	return err_exit_code(err);
 }

@@ -9,6 +9,7 @@
 #include "core/store/store.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static int
@@ -26,7 +27,8 @@ init(const struct options *options)
 }
 
 static int
-list_one(struct store *store, const struct store_entry *entry)
+list_one(struct store *store, const struct store_entry *entry,
+	 const struct trust *trust)
 {
 	struct image *image = NULL;
 	char hex[DIGEST_HEX_SIZE];
@@ -43,14 +45,16 @@ list_one(struct store *store, const struct store_entry *entry)
 					   (json_int_t)image_size(image));
 
 		talk_add_digest(fields, "root", image_root_digest(image));
+		signing_add_key(fields, image);
 		talk_json("image", fields);
 	} else {
 		digest_to_hex(image_root_digest(image), hex);
 		printf("%s@%u\t%llu\t%s\n", entry->package_id, entry->version,
 		       (unsigned long long)image_size(image), hex);
 	}
+	err = signing_check(trust, image);
 	image_close(image);
-	return 0;
+	return err;
 }
 
 /* Is it one of those asked for?  None asked for: all are. */
@@ -73,18 +77,22 @@ static int
 list(const struct options *options, struct store *store)
 {
 	struct store_entry *entries = NULL;
+	struct trust *trust = NULL;
 	size_t count = 0;
-	int first_err = store_list(store, &entries, &count);
+	int first_err = signing_read_trust(options, &trust);
 
+	if (first_err == 0)
+		first_err = store_list(store, &entries, &count);
 	for (size_t i = 0; i < count; i++) {
 		int err = 0;
 
 		if (is_asked(options, &entries[i]))
-			err = list_one(store, &entries[i]);
+			err = list_one(store, &entries[i], trust);
 		if (first_err == 0)
 			first_err = err;
 	}
 	free(entries);
+	trust_free(trust);
 	return first_err;
 }
 
@@ -207,6 +215,9 @@ command_store(const struct options *options)
 				   "store takes init, ls, rm or scrub, not "
 				   "\"%s\"",
 				   verb);
+	if (err == 0 && options->trust != NULL && strcmp(verb, "ls") != 0)
+		err = report_error(DSP_EINVAL, NULL,
+				   "--trust is for store ls only");
 	if (err == 0 && strcmp(verb, "init") == 0) {
 		err = init(options);
 	} else if (err == 0) {

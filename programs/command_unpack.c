@@ -4,6 +4,7 @@
 #include "core/tree/unpack.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static void
@@ -27,6 +28,7 @@ command_unpack(const struct options *options)
 		.progress = show,
 	};
 	struct unpack_result result = { 0 };
+	struct trust *trust = NULL;
 	json_t *fields = NULL;
 	int err;
 
@@ -34,7 +36,11 @@ command_unpack(const struct options *options)
 	/* Staging must be cleaned up. */
 	pf_catch_signals();
 	pf_ignore_closed_pipes();
-	err = image_open(options->arguments[0], &params.image);
+	err = signing_read_trust(options, &trust);
+	if (err == 0)
+		err = image_open(options->arguments[0], &params.image);
+	if (err == 0)
+		err = signing_check(trust, params.image);
 	if (err < 0)
 		goto out;
 	params.progress_context = (void *)image_root(params.image);
@@ -46,6 +52,7 @@ command_unpack(const struct options *options)
 			   (json_int_t)result.files_written, "bytes_written",
 			   (json_int_t)result.bytes_written, "bytes_read",
 			   (json_int_t)image_size(params.image));
+	signing_add_key(fields, params.image);
 	talk_say("%s %llu files, %s, %s %s, %.1f s",
 		 options->dry_run ? "would unpack" : "unpacked",
 		 (unsigned long long)result.files_written,
@@ -53,6 +60,7 @@ command_unpack(const struct options *options)
 		 talk_seconds());
 out:
 	image_close(params.image);
+	trust_free(trust);
 	talk_summary("unpack", err_exit_code(err), fields);
 	return err_exit_code(err);
 }

@@ -7,6 +7,7 @@
 #include "core/tree/verify.h"
 #include "platform/pf_process.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static void
@@ -102,17 +103,23 @@ int
 command_verify(const struct options *options)
 {
 	struct image *image = NULL;
+	struct trust *trust = NULL;
 	json_t *fields = NULL;
 	const struct root *root;
 	int err;
 
 	talk_start(options, false);
-	err = image_open(options->arguments[0], &image);
+	err = signing_read_trust(options, &trust);
+	if (err == 0)
+		err = image_open(options->arguments[0], &image);
+	if (err == 0)
+		err = signing_check(trust, image);
 	if (err < 0)
 		goto out;
 	root = image_root(image);
 	fields = json_pack("{s:I, s:I}", "files", (json_int_t)root->file_count,
 			   "image_bytes", (json_int_t)image_size(image));
+	signing_add_key(fields, image);
 	if (options->argument_count == 2) {
 		err = verify_directory(options, image, fields);
 	} else {
@@ -135,8 +142,11 @@ command_verify(const struct options *options)
 			 root->package_id, root->version,
 			 (unsigned long long)root->file_count,
 			 talk_size(root->file_bytes), talk_seconds());
+	if (err == 0)
+		signing_tell(trust, image);
 out:
 	image_close(image);
+	trust_free(trust);
 	talk_summary("verify", err_exit_code(err), fields);
 	return err_exit_code(err);
 }

@@ -35,7 +35,10 @@ static const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_LS, "ls", "IMAGE [PATH...]", "list what is in an image", "",
 	  1, SIZE_MAX, 1, command_ls },
 	{ COMMAND_CAT, "cat", "IMAGE PATH", "write one file's bytes",
-	  "cat --root IMAGE writes the raw root.", 1, 2, 1, command_cat },
+	  "cat --root IMAGE writes the raw root, cat --signature IMAGE the "
+	  "signature over\nit; minisign -Vm ROOT -x SIGNATURE -p KEY.pub "
+	  "checks it.",
+	  1, 2, 1, command_cat },
 	{ COMMAND_DIFF, "diff", "OLD NEW", "say what differs between images",
 	  "", 2, 2, SIZE_MAX, command_diff },
 	{ COMMAND_FANOUT, "fanout", "SOURCE|IMAGE DEST...",
@@ -43,7 +46,7 @@ static const struct command commands[COMMAND_COUNT] = {
 	  "Each DEST is a distribution point: a directory that holds "
 	  "PACKAGE-ID/VERSION/\nand the link PACKAGE-ID/current, which is "
 	  "switched in one step when all of the\nnew version is written, "
-	  "verified and synced.  It may also be a TARGET of push, where\n"
+	  "verified and synced.  A DEST may also be\na TARGET of push, where "
 	  "despool link STORE --expand ROOT keeps one.",
 	  2, SIZE_MAX, SIZE_MAX, command_fanout },
 	{ COMMAND_PUSH, "push", "IMAGE|STORE TARGET...",
@@ -81,6 +84,12 @@ static const struct command commands[COMMAND_COUNT] = {
 	  "which "
 	  "whoever\nadds it must hold.  add takes what is in FILE into STORE.",
 	  3, SIZE_MAX, SIZE_MAX, command_parcel },
+	{ COMMAND_KEY, "key", "new NAME | show FILE",
+	  "make a key to sign images with, or show one",
+	  "new makes NAME.key, which signs (pack --sign) and must be kept "
+	  "secret, and\nNAME.pub, which is to be trusted (--trust).  Both are "
+	  "minisign's.  show writes\nthe public keys of either.",
+	  2, 2, SIZE_MAX, command_key },
 	{ COMMAND_HELP, "help", "[COMMAND | exit-codes]", "show help", "", 0, 1,
 	  SIZE_MAX, command_help },
 };
@@ -93,7 +102,7 @@ static const char exit_codes[] =
 	"   3  partly done: some destinations failed, they are named\n"
 	"   4  not found\n"
 	"   5  conflicts with what is there\n"
-	"   6  not permitted\n"
+	"   6  not permitted, or not signed by a trusted key\n"
 	"   8  damaged, or not what it should be\n"
 	"  75  in use: try again\n"
 	"A command ended by a signal ends by that signal (128 + its number in "

@@ -31,6 +31,8 @@ enum option_id {
 	OPTION_READBACK,
 	OPTION_NO_CREATE,
 	OPTION_STALL_TIMEOUT,
+	OPTION_SIGN,
+	OPTION_TRUST,
 	OPTION_STORE,
 	OPTION_EXPAND,
 	OPTION_PEER,
@@ -43,6 +45,7 @@ enum option_id {
 	OPTION_DELTA_LEVEL,
 	OPTION_PRIORITY,
 	OPTION_ROOT,
+	OPTION_SIGNATURE,
 	OPTION_LONG,
 	OPTION_JOBS,
 	OPTION_DRY_RUN,
@@ -104,6 +107,12 @@ static const struct option_row rows[] = {
 	  "a DEST that does not exist is an error" },
 	{ OPTION_STALL_TIMEOUT, 0, "stall-timeout", "SECONDS", ON_LINKS,
 	  "without progress, give up (60; 0: never)" },
+	{ OPTION_SIGN, 0, "sign", "KEY", ON(PACK),
+	  "sign it with this secret key (despool key new)" },
+	{ OPTION_TRUST, 0, "trust", "FILE",
+	  ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PULL) | ON(LINK) |
+		  ON(STORE),
+	  "refuse what no public key in FILE has signed" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },
 	{ OPTION_EXPAND, 0, "expand", "ROOT", ON(LINK),
@@ -130,6 +139,8 @@ static const struct option_row rows[] = {
 	  ON(PUSH) | ON(PULL), "what goes first on a link (medium)" },
 	{ OPTION_ROOT, 0, "root", NULL, ON(CAT),
 	  "write the image's root, which is what is signed" },
+	{ OPTION_SIGNATURE, 0, "signature", NULL, ON(CAT),
+	  "write the signature, as minisign reads it" },
 	{ OPTION_LONG, 'l', "long", NULL, ON(LS),
 	  "with mode, owner, size and time" },
 	{ OPTION_JOBS, 'j', "jobs", "N",
@@ -336,10 +347,39 @@ set_number(struct options *options, const struct option_row *row,
 	}
 }
 
+/* Where the text of an option goes that takes any; NULL: another. */
+static const char **
+plain_text(struct options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_OUTPUT:
+		return &options->output;
+	case OPTION_BASE:
+		return &options->base;
+	case OPTION_SIGN:
+		return &options->sign;
+	case OPTION_TRUST:
+		return &options->trust;
+	case OPTION_STORE:
+		return &options->store;
+	case OPTION_EXPAND:
+		return &options->expand;
+	case OPTION_PEER:
+		return &options->peer;
+	case OPTION_RSH:
+		return &options->rsh;
+	case OPTION_REMOTE_PROGRAM:
+		return &options->remote_program;
+	default:
+		return NULL;
+	}
+}
+
 static int
 set_text(struct options *options, const struct option_row *row,
 	 const char *value)
 {
+	const char **plain = plain_text(options, row->id);
 	static const char *const specials[] = { "refuse", "skip" };
 	static const char *const priorities[] = { "low", "medium", "high" };
 	static const char *const modes[] = { "auto", "tty", "plain", "json",
@@ -347,13 +387,11 @@ set_text(struct options *options, const struct option_row *row,
 	size_t index = 0;
 	int err = 0;
 
+	if (plain != NULL) {
+		*plain = value;
+		return 0;
+	}
 	switch (row->id) {
-	case OPTION_OUTPUT:
-		options->output = value;
-		return 0;
-	case OPTION_BASE:
-		options->base = value;
-		return 0;
 	case OPTION_ID:
 		if (!package_id_is_valid(value))
 			return report_error(
@@ -378,23 +416,8 @@ set_text(struct options *options, const struct option_row *row,
 		if (err == 0)
 			options->skip_special = index == 1;
 		return err;
-	case OPTION_STORE:
-		options->store = value;
-		return 0;
-	case OPTION_EXPAND:
-		options->expand = value;
-		return 0;
 	case OPTION_FORWARD:
 		options->forwards[options->forward_count++] = value;
-		return 0;
-	case OPTION_PEER:
-		options->peer = value;
-		return 0;
-	case OPTION_RSH:
-		options->rsh = value;
-		return 0;
-	case OPTION_REMOTE_PROGRAM:
-		options->remote_program = value;
 		return 0;
 	case OPTION_RATE_LIMIT:
 		return parse_rate(value, &options->rate_limit);
@@ -440,6 +463,9 @@ set_flag(struct options *options, enum option_id id)
 		break;
 	case OPTION_ROOT:
 		options->root = true;
+		break;
+	case OPTION_SIGNATURE:
+		options->signature = true;
 		break;
 	case OPTION_LONG:
 		options->long_listing = true;

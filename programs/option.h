@@ -29,6 +29,7 @@ enum command_id {
 	COMMAND_DELTA,
 	COMMAND_APPLY,
 	COMMAND_PARCEL,
+	COMMAND_KEY,
 	COMMAND_HELP,
 	COMMAND_COUNT
 };
@@ -60,6 +61,8 @@ struct options {
 	size_t argument_count;
 
 	const char *output;
+	const char *sign;  /* a secret key */
+	const char *trust; /* a list of public keys */
 	const char *store;
 	const char *expand;
 	const char *peer;
@@ -96,6 +99,7 @@ struct options {
 	bool rollback;
 	bool readback;
 	bool root;
+	bool signature;
 	bool long_listing;
 	bool help;
 };

@@ -21,8 +21,8 @@ LDFLAGS	 =
 RUN	 =
 
 # Of what the program needs, a target whose system has none of it builds all.
-DEPS	 = zstd blake3 jansson cmocka
-LIBS	 = -lzstd -lblake3 -ljansson -pthread
+DEPS	 = zstd blake3 sodium jansson cmocka
+LIBS	 = -lzstd -lblake3 -lsodium -ljansson -pthread
 TEST_LIBS = -lcmocka
 
 # A contract is kept in the first of these ways that there is a file for.

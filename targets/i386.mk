@@ -5,6 +5,6 @@ CROSS	 = i686-linux-gnu-
 MUSL_CC	 = $(CROSS)gcc
 CC	 = musl-cc -march=i586 -mtune=generic
 LDFLAGS	 = -static
-DEPS	 = musl zstd blake3 jansson cmocka
+DEPS	 = musl zstd blake3 sodium jansson cmocka
 PF_USER	 = files
 PF_HASH	 = x86

@@ -4,5 +4,5 @@ CPU	 = x86_64
 MUSL_CC	 = gcc
 CC	 = musl-cc
 LDFLAGS	 = -static
-DEPS	 = musl zstd blake3 jansson cmocka
+DEPS	 = musl zstd blake3 sodium jansson cmocka
 PF_USER	 = files

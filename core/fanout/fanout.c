@@ -577,12 +577,18 @@ open_source(struct fanout *fanout)
 	if (err < 0)
 		return report_error(err, params->source, "publishing");
 	fanout->is_image = stat.type != PF_DIR;
+	if (!fanout->is_image && params->trust != NULL)
+		return report_error(DSP_EINVAL, params->source,
+				    "a directory is signed by nobody: --trust "
+				    "is for images");
 	if (!fanout->is_image) {
 		err = pf_open_dir(params->source, &fanout->source_top);
 		return err < 0 ? report_error(err, params->source, "publishing")
 			       : 0;
 	}
 	err = image_open(params->source, &fanout->image);
+	if (err == 0 && params->trust != NULL)
+		err = trust_check_image(params->trust, fanout->image, NULL);
 	if (err == 0 && image_kind(fanout->image) != IMAGE_WITH_BLOCKS)
 		err = report_error(DSP_EFORMAT, params->source,
 				   "a manifest without blocks");

@@ -25,6 +25,7 @@
 #include "core/base/digest.h"
 #include "core/tree/image_source.h"
 #include "core/tree/scan.h"
+#include "core/trust/trust.h"
 
 enum fanout_state {
 	FANOUT_PENDING, /* not known: the whole failed before it began */
@@ -52,7 +53,8 @@ struct fanout_params {
 	image_source_read *read_absent;
 	void *read_context;
 	const char *package_id;
-	uint32_t version; /* 0: see above; of an image: its own */
+	uint32_t version;	   /* 0: see above; of an image: its own */
+	const struct trust *trust; /* who must have signed the image; or NULL */
 	struct fanout_dest *dests;
 	size_t dest_count;
 	unsigned keep;

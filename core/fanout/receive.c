@@ -238,19 +238,43 @@ open_staging(struct receiving *receiving)
 	return err;
 }
 
+/* What is here already must be trusted as well: it may have come otherwise. */
+static int
+check_held(struct receiving *receiving)
+{
+	const struct receive_params *params = &receiving->receiver->params;
+	const struct message_offer *offer = &receiving->offer;
+	struct image *image = NULL;
+	int err;
+
+	if (params->check_root == NULL)
+		return 0;
+	err = store_open_image(params->store, offer->package_id, offer->version,
+			       &image);
+	if (err == 0)
+		err = params->check_root(params->check_context,
+					 image_root_raw(image),
+					 image_signature(image),
+					 offer->package_id);
+	image_close(image);
+	return err;
+}
+
 /* May it come?  *ret_has: it is here. */
 static int
 check_offer(struct receiving *receiving, bool *ret_has)
 {
 	const struct receive_params *params = &receiving->receiver->params;
 	const struct message_offer *offer = &receiving->offer;
+	int err;
 
 	if (params->expand != NULL)
 		return receive_look_at_dp(receiving, ret_has);
-	return store_check(params->store, offer->package_id, offer->version,
-			   &offer->root,
-			   params->may_roll_back && offer->may_roll_back,
-			   ret_has);
+	err = store_check(params->store, offer->package_id, offer->version,
+			  &offer->root,
+			  params->may_roll_back && offer->may_roll_back,
+			  ret_has);
+	return err == 0 && *ret_has ? check_held(receiving) : err;
 }
 
 static int
@@ -316,10 +340,15 @@ find_base(struct receiving *receiving, const struct digest *root)
 	return DSP_EPROTOCOL;
 }
 
-/* Is the root the one offered, and signed by whom it must be? */
+/*
+ * Is the root the one offered, and signed by whom it must be?  The signature
+ * that comes now counts, not one that was staged with the root earlier.
+ */
 static int
-check_root(struct receiving *receiving)
+check_root(struct receiving *receiving, const struct message_root *message)
 {
+	const struct buffer signature = { (uint8_t *)message->signature,
+					  message->signature_size, 0 };
 	const struct receive_params *params = &receiving->receiver->params;
 	const struct root *root = staging_root(receiving->staging);
 
@@ -331,8 +360,7 @@ check_root(struct receiving *receiving)
 		return 0;
 	return params->check_root(params->check_context,
 				  staging_root_raw(receiving->staging),
-				  staging_signature(receiving->staging),
-				  root->package_id);
+				  &signature, root->package_id);
 }
 
 static int
@@ -409,6 +437,7 @@ take_root(struct receiving *receiving, const struct message_root *message)
 {
 	const struct receive_params *params = &receiving->receiver->params;
 	struct staging *staging = receiving->staging;
+	bool was_staged = staging_root(staging) != NULL;
 	int err = find_base(receiving, &message->base);
 
 	receiving->is_picked = message->is_picked;
@@ -423,11 +452,16 @@ take_root(struct receiving *receiving, const struct message_root *message)
 	if (err == 0 && receiving->is_picked && receiving->base != NULL)
 		return receive_refuse(receiving, DSP_EPROTOCOL,
 				      "picked with a base");
-	if (err == 0 && staging_root(staging) == NULL)
+	if (err == 0 && !was_staged)
 		err = decode_root(receiving, message);
 	if (err == 0)
-		err = check_root(receiving);
-	if (err == DSP_EUNTRUSTED || err == DSP_EPROTOCOL)
+		err = check_root(receiving, message);
+	if (err == 0 && was_staged)
+		err = staging_set_signature(staging, message->signature,
+					    message->signature_size);
+
+	/* A root that is refused leaves nothing, and spoils nothing. */
+	if (err < 0 && !was_staged)
 		(void)staging_remove(staging);
 	if (err < 0)
 		return receive_give_up(receiving, err);

@@ -233,6 +233,8 @@ image_writer_finish(struct image_writer *writer, struct digest *ret_root_digest,
 		err = DSP_ELIMIT;
 	if (err == 0 && writer->sign != NULL)
 		err = writer->sign(writer->sign_context, &root, &signature);
+	if (err == 0 && signature.size > IMAGE_SIGNATURE_MAX)
+		err = DSP_ELIMIT;
 	if (err == 0)
 		err = image_out_finish(&writer->out, &root, &signature,
 				       ret_root_digest);

@@ -32,8 +32,9 @@ struct image_params {
 	struct cut_rule rule;
 
 	/*
-	 * Gives the signature over the root's bytes, at most
-	 * IMAGE_SIGNATURE_MAX; the error is reported.  NULL: none.
+	 * Appends the signature over the root's bytes, at most
+	 * IMAGE_SIGNATURE_MAX; its error is image_writer_finish()'s.  NULL:
+	 * none.
 	 */
 	int (*sign)(void *context, const struct buffer *root,
 		    struct buffer *ret_signature);

@@ -29,6 +29,7 @@ struct staging {
 	struct buffer root_raw, signature;
 	struct root root;
 	bool has_root;
+	uint64_t image_size; /* as it was offered */
 
 	uint32_t page_count;	 /* that are there */
 	uint64_t *page_offsets;	 /* in `pages`, and the end */
@@ -153,33 +154,31 @@ restore_root(struct staging *staging)
 	struct staged_root root;
 	int err = staging_read_root(staging->dir, &file, &root);
 
-	if (err == 0)
+	if (err == 0) {
+		staging->image_size = root.image_size;
 		err = take_root(staging, root.raw, root.size, root.signature,
 				root.signature_size);
+	}
 	buffer_release(&file);
 	return err == DSP_EIO || err == DSP_ENOMEM ? err : 0;
 }
 
-int
-staging_set_root(struct staging *staging, const void *raw, size_t size,
-		 const void *signature, size_t signature_size,
-		 uint64_t image_size)
+/* Write root and signature, in place of what was kept. */
+static int
+write_root(struct staging *staging)
 {
 	struct buffer *file = &staging->frame;
 	struct digest check;
 	int fd = -1;
-	int err;
+	int err = 0;
 
-	assert(!staging->has_root && signature_size <= IMAGE_SIGNATURE_MAX);
-	err = take_root(staging, raw, size, signature, signature_size);
-	if (err < 0)
-		return fail(staging, err, "the root");
 	file->size = 0;
-	err |= buffer_add_le32(file, (uint32_t)size);
+	err |= buffer_add_le32(file, (uint32_t)staging->root_raw.size);
 	err |= buffer_add_le32(file, 0);
-	err |= buffer_add_le64(file, image_size);
-	err |= buffer_add(file, raw, size);
-	err |= buffer_add(file, signature, signature_size);
+	err |= buffer_add_le64(file, staging->image_size);
+	err |= buffer_add(file, staging->root_raw.data, staging->root_raw.size);
+	err |= buffer_add(file, staging->signature.data,
+			  staging->signature.size);
 	digest_of(file->data, file->size, &check);
 	err |= buffer_add(file, check.bytes, sizeof check.bytes);
 	err = err != 0 ? DSP_ENOMEM : 0;
@@ -197,6 +196,35 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 		err = pf_rename_at(staging->dir, "root.new", staging->dir,
 				   "root");
 	return err < 0 ? fail(staging, err, "keeping the root") : 0;
+}
+
+int
+staging_set_root(struct staging *staging, const void *raw, size_t size,
+		 const void *signature, size_t signature_size,
+		 uint64_t image_size)
+{
+	int err;
+
+	assert(!staging->has_root && signature_size <= IMAGE_SIGNATURE_MAX);
+	err = take_root(staging, raw, size, signature, signature_size);
+	staging->image_size = image_size;
+	return err < 0 ? fail(staging, err, "the root") : write_root(staging);
+}
+
+int
+staging_set_signature(struct staging *staging, const void *signature,
+		      size_t size)
+{
+	struct buffer *kept = &staging->signature;
+
+	assert(staging->has_root && size <= IMAGE_SIGNATURE_MAX);
+	if (kept->size == size &&
+	    (size == 0 || memcmp(kept->data, signature, size) == 0))
+		return 0;
+	kept->size = 0;
+	if (buffer_add(kept, signature, size) < 0)
+		return fail(staging, DSP_ENOMEM, "keeping the root");
+	return write_root(staging);
 }
 
 /* Pages. */

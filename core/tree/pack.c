@@ -206,7 +206,9 @@ pack(const struct pack_params *params, int fd, struct pack_result *ret_result)
 	struct image_params image = { .package_id = params->package_id,
 				      .version = params->version,
 				      .level = params->level,
-				      .rule = cut_rule_default };
+				      .rule = cut_rule_default,
+				      .sign = params->sign,
+				      .sign_context = params->sign_context };
 	struct tree_source_params source = {
 		.path = params->source,
 		.rule = cut_rule_default,

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/buffer.h"
 #include "core/base/digest.h"
 #include "core/image/root.h"
 #include "core/tree/scan.h"
@@ -26,6 +27,12 @@ struct pack_params {
 	bool allow_empty;
 	struct scan_options scan; /* owners may be NULL: pack's own */
 	const char *base;	  /* an older image of the source, or NULL */
+
+	/* The signature over the root, as of struct image_params; or NULL. */
+	int (*sign)(void *context, const struct buffer *root,
+		    struct buffer *ret_signature);
+	void *sign_context;
+
 	int seen_fd; /* file for the rows that the next base needs; -1: none */
 
 	/* Called now and then; may be NULL. */

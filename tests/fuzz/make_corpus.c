@@ -9,13 +9,14 @@
  *	make build/x86_64/tests/fuzz/make_corpus.o lib
  *	gcc -o /tmp/make_corpus build/x86_64/tests/fuzz/make_corpus.o \
  *		build/x86_64/libdespool.a -Lbuild/x86_64/deps/lib -lzstd -lblake3 \
- *		-ljansson -pthread
+ *		-lsodium -ljansson -pthread
  *	/tmp/make_corpus
  *
  * writes tests/golden/link-*.pck, which make_streams sends, and
  * tests/fuzz/corpus/NAME/made-*.  What fuzzers found worth keeping has
  * other names and stays.
  */
+#include <sodium.h>
 #include <sys/stat.h>
 
 #include "core/image/image.h"
@@ -24,6 +25,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/link_sample.h"
 #include "tests/fuzz/wrap.h"
+#include "tests/unit/sample_key.h"
 
 static void
 write_input(const char *target, const char *name, const void *data, size_t size)
@@ -502,6 +504,68 @@ make_roots(void)
 }
 
 static void
+write_trust(unsigned kind, const char *name, const void *data, size_t size)
+{
+	struct buffer input = { 0 };
+
+	must(buffer_add_u8(&input, (uint8_t)kind) == 0);
+	must(buffer_add(&input, data, size) == 0);
+	write_input("trust", name, input.data, input.size);
+	buffer_release(&input);
+}
+
+/* The bytes of line number `line` of a text in base64. */
+static size_t
+decode_line(const char *text, unsigned line, uint8_t *bytes, size_t capacity)
+{
+	size_t size = 0;
+
+	while (line-- > 0)
+		text = strchr(text, '\n') + 1;
+	must(sodium_base642bin(bytes, capacity, text, strcspn(text, "\n"), NULL,
+			       &size, NULL,
+			       sodium_base64_VARIANT_ORIGINAL) == 0);
+	return size;
+}
+
+static void
+make_trust(void)
+{
+	static const struct {
+		unsigned kind;
+		const char *name, *text;
+	} texts[] = {
+		{ 0, "list", SAMPLE_PUBLIC SAMPLE_PUBLIC_LINE "\r\n" },
+		{ 0, "list-secret", SAMPLE_SECRET },
+		{ 1, "secret", SAMPLE_SECRET },
+		{ 1, "secret-encrypted", SAMPLE_ENCRYPTED },
+		{ 1, "secret-public", SAMPLE_PUBLIC },
+		{ 2, "signature", SAMPLE_SIGNATURE },
+		{ 2, "signature-legacy", SAMPLE_SIGNATURE_LEGACY },
+	};
+	static const char *const signatures[] = { SAMPLE_SIGNATURE,
+						  SAMPLE_SIGNATURE_LEGACY };
+	uint8_t bytes[300];
+	size_t size;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		write_trust(texts[i].kind, texts[i].name, texts[i].text,
+			    strlen(texts[i].text));
+	for (size_t i = 0; i < 2; i++) {
+		static const char comment[] = "made by minisign";
+
+		size = decode_line(signatures[i], 1, bytes, sizeof bytes);
+		size += decode_line(signatures[i], 3, bytes + size,
+				    sizeof bytes - size);
+		memcpy(bytes + size, comment, strlen(comment));
+		write_trust(3, i == 0 ? "signature-bytes" : "legacy-bytes",
+			    bytes, size + strlen(comment));
+	}
+	size = decode_line(SAMPLE_SECRET, 1, bytes, sizeof bytes);
+	write_trust(4, "secret-bytes", bytes, size);
+}
+
+static void
 make_rows(void)
 {
 	uint8_t input[7 + 3 * 40];
@@ -729,6 +793,7 @@ main(void)
 	make_bad_pages();
 	make_updates();
 	make_roots();
+	make_trust();
 	make_rows();
 	make_images();
 	make_link_images();

@@ -50,6 +50,7 @@ wrong a_bad_progress_is_refused "--progress" verify t.pck --progress=loud
 wrong an_empty_glob_is_refused "--exclude" pack t -o x --exclude ''
 wrong cat_wants_a_path_or_root "cat IMAGE PATH" cat t.pck
 wrong cat_does_not_take_both "cat --root IMAGE" cat --root t.pck one
+wrong key_wants_a_verb_and_a_name "despool key new NAME | show FILE" key new
 wrong help_on_something_unknown_is_corrected "did you mean verify" help verfy
 wrong fanout_wants_destinations "usage: despool fanout" fanout t
 claim wrong_usage_makes_no_file absent x
@@ -69,12 +70,12 @@ fi
 
 despool help
 claim help_names_every_command both ended 0 ++ \
-	says pack unpack verify info ls cat diff fanout help exit-codes --version
+	says pack unpack verify info ls cat diff fanout key help exit-codes --version
 claim help_is_data equal "$(wc -c <err)" 0
 cp out overview
 despool --help
 claim --help_is_help both ended 0 ++ cmp out overview
-for command in pack unpack verify info ls cat diff fanout help; do
+for command in pack unpack verify info ls cat diff fanout key help; do
 	despool help $command
 	cp out help
 	claim "help_$command" both ended 0 ++ says "usage: despool $command" --json --quiet --help
@@ -87,9 +88,9 @@ done
 despool help pack
 claim help_pack_has_its_options says "-o, --output FILE" "--id ID" "--version N" "--level N" \
 	"--base OLD.pck" "--exclude GLOB" "--exclude-from FILE" "--jobs N" "--special" \
-	--allow-empty --force --dry-run "--progress" --quiet
+	--allow-empty --force --dry-run "--progress" --quiet "--sign KEY"
 despool help unpack
-claim help_unpack_has_its_options says --replace --dry-run --jobs
+claim help_unpack_has_its_options says --replace --dry-run --jobs "--trust FILE"
 despool help fanout
 claim help_fanout_has_its_options says --keep --refresh --rollback --readback --no-create \
 	--stall-timeout --dry-run

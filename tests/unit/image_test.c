@@ -65,6 +65,15 @@ write_small(const char *path)
 }
 
 static void
+write_signed(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	sample_write_signed(fd);
+	close(fd);
+}
+
+static void
 write_rich(const char *path, enum image_kind kind)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -275,20 +284,17 @@ flip(int fd, uint8_t *data, size_t bit)
 	assert_int_equal(pwrite(fd, data + bit / 8, 1, (off_t)(bit / 8)), 1);
 }
 
-/* The demand: every single bit of a small image is tried and found. */
+/* Every single bit from byte `start` on is tried, and found. */
 static void
-image_with_any_single_bit_flipped_is_found(void **state)
+flip_all(const char *path, size_t start)
 {
 	size_t size;
-	uint8_t *data;
-	int fd;
+	uint8_t *data = file_read(path, &size);
+	int fd = file_of(data, size);
 
-	(void)state;
-	write_small("small");
-	data = file_read("small", &size);
-	fd = file_of(data, size);
 	assert_int_equal(prove(fd), 0);
-	for (size_t bit = 0; bit < size * 8; bit++) {
+	assert_true(start < size);
+	for (size_t bit = start * 8; bit < size * 8; bit++) {
 		int err;
 
 		flip(fd, data, bit);
@@ -302,6 +308,132 @@ image_with_any_single_bit_flipped_is_found(void **state)
 	assert_int_equal(prove(fd), 0);
 	close(fd);
 	free(data);
+}
+
+/* The demand. */
+static void
+image_with_any_single_bit_flipped_is_found(void **state)
+{
+	(void)state;
+	write_small("small");
+	flip_all("small", 0);
+}
+
+/* What stands before the signature is that of the small image. */
+static void
+image_signed_with_any_single_bit_flipped_is_found(void **state)
+{
+	struct image *image;
+	size_t start;
+
+	(void)state;
+	write_signed("signed");
+	image = open_image("signed");
+	assert_true(image_signature(image)->size > 0);
+	start = (size_t)image_size(image) - IMAGE_TRAILER_SIZE -
+		IMAGE_SKIP_SIZE - image_signature(image)->size;
+	image_close(image);
+	flip_all("signed", start);
+}
+
+/* A signature is beside the root, not in it: the name stays. */
+static void
+image_signed_differs_in_signature_and_trailer_only(void **state)
+{
+	struct image *plain, *image, *manifest;
+	size_t size, more;
+	uint8_t *a, *b;
+	int fd = open("manifest", O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	(void)state;
+	write_small("small");
+	write_signed("signed");
+	plain = open_image("small");
+	image = open_image("signed");
+	assert_int_equal(image_signature(plain)->size, 0);
+	assert_true(digest_equal(image_root_digest(plain),
+				 image_root_digest(image)));
+	a = file_read("small", &size);
+	b = file_read("signed", &more);
+	assert_int_equal(more,
+			 size + IMAGE_SKIP_SIZE + image_signature(image)->size);
+	assert_memory_equal(a, b, size - IMAGE_TRAILER_SIZE);
+	assert_int_equal(verify(image, 2), 0);
+
+	/* A distribution point keeps it. */
+	assert_int_equal(image_write_manifest(image, fd), 0);
+	close(fd);
+	manifest = open_image("manifest");
+	assert_int_equal(image_signature(manifest)->size,
+			 image_signature(image)->size);
+	assert_memory_equal(image_signature(manifest)->data,
+			    image_signature(image)->data,
+			    image_signature(image)->size);
+	image_close(manifest);
+	image_close(image);
+	image_close(plain);
+	free(a);
+	free(b);
+}
+
+/* The size of a signature has a limit; an error of who signs ends it all. */
+static int
+sign_as_told(void *context, const struct buffer *root,
+	     struct buffer *ret_signature)
+{
+	size_t size = *(size_t *)context;
+	int err = size > 0 ? buffer_reserve(ret_signature, size) : DSP_ENOMEM;
+
+	assert_true(root->size > 0);
+	if (err == 0) {
+		memset(ret_signature->data, 's', size);
+		ret_signature->size = size;
+	}
+	return err;
+}
+
+static int
+write_as_told(size_t size, int *ret_fd)
+{
+	struct image_params params = { .package_id = "LOC00000",
+				       .version = 1,
+				       .level = 3,
+				       .rule = sample_rule,
+				       .sign = sign_as_told,
+				       .sign_context = &size };
+	struct record record = sample_record(RECORD_DIR, "");
+	struct image_writer *writer;
+	struct digest digest;
+	int err;
+
+	*ret_fd = temp_fd();
+	assert_int_equal(image_writer_new(*ret_fd, IMAGE_WITH_BLOCKS, &params,
+					  &writer),
+			 0);
+	assert_int_equal(image_writer_add_record(writer, &record), 0);
+	err = image_writer_finish(writer, &digest, NULL);
+	image_writer_free(writer);
+	return err;
+}
+
+static void
+image_signature_has_a_limit(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(write_as_told(1, &fd), 0);
+	assert_int_equal(prove(fd), 0);
+	close(fd);
+	assert_int_equal(write_as_told(IMAGE_SIGNATURE_MAX, &fd), 0);
+	assert_int_equal(prove(fd), 0);
+	close(fd);
+	assert_int_equal(write_as_told(IMAGE_SIGNATURE_MAX + 1, &fd),
+			 DSP_ELIMIT);
+	close(fd);
+	assert_int_equal(write_as_told(0, &fd), DSP_ENOMEM);
+	assert_true(prove(fd) < 0);
+	close(fd);
 }
 
 /* Of the larger one, one bit of every byte, another one each time. */
@@ -662,6 +794,8 @@ image_bytes_are_the_same_on_every_target(void **state)
 	assert_file_golden("rich", "image-rich");
 	write_rich("rich.manifest", IMAGE_MANIFEST);
 	assert_file_golden("rich.manifest", "image-manifest");
+	write_signed("signed");
+	assert_file_golden("signed", "image-signed");
 }
 
 int
@@ -675,6 +809,11 @@ main(void)
 		cmocka_unit_test(image_manifest_file_has_the_root_of_its_image),
 		cmocka_unit_test(image_is_a_zstd_file_of_all_data),
 		cmocka_unit_test(image_with_any_single_bit_flipped_is_found),
+		cmocka_unit_test(
+			image_signed_with_any_single_bit_flipped_is_found),
+		cmocka_unit_test(
+			image_signed_differs_in_signature_and_trailer_only),
+		cmocka_unit_test(image_signature_has_a_limit),
 		cmocka_unit_test(
 			image_rich_with_a_bit_of_any_byte_flipped_is_found),
 		cmocka_unit_test(

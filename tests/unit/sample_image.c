@@ -5,17 +5,22 @@
 
 #include "core/base/bytes.h"
 #include "core/image/xattrs.h"
+#include "core/trust/trust.h"
+#include "tests/unit/sample_key.h"
 #include "tests/unit/support.h"
 
 const struct cut_rule sample_rule = { 64, 128, 256 };
 
-struct sample
-sample_new(int fd, enum image_kind kind)
+static struct sample
+begin(int fd, enum image_kind kind, struct secret_key *key)
 {
 	struct image_params params = { .package_id = "LOC00000",
 				       .version = 1,
 				       .level = 3,
-				       .rule = sample_rule };
+				       .rule = sample_rule,
+				       .sign = key != NULL ? trust_sign_root
+							   : NULL,
+				       .sign_context = key };
 	struct sample sample = { .encoder = frame_encoder_new(params.level),
 				 .local = frame_encoder_new(19) };
 
@@ -24,6 +29,12 @@ sample_new(int fd, enum image_kind kind)
 	assert_int_equal(image_writer_new(fd, kind, &params, &sample.writer),
 			 0);
 	return sample;
+}
+
+struct sample
+sample_new(int fd, enum image_kind kind)
+{
+	return begin(fd, kind, NULL);
 }
 
 void
@@ -134,10 +145,10 @@ sample_finish(struct sample *sample, struct digest *ret_root_digest)
 		image_writer_finish(sample->writer, ret_root_digest, NULL), 0);
 }
 
-void
-sample_write_small(int fd)
+static void
+write_small(int fd, struct secret_key *key)
 {
-	struct sample sample = sample_new(fd, IMAGE_WITH_BLOCKS);
+	struct sample sample = begin(fd, IMAGE_WITH_BLOCKS, key);
 	struct digest digest;
 
 	sample_add_dir(&sample, "");
@@ -146,6 +157,20 @@ sample_write_small(int fd)
 	sample_add_link(&sample, RECORD_SYMLINK, "b", "a");
 	sample_finish(&sample, &digest);
 	sample_free(&sample);
+}
+
+void
+sample_write_small(int fd)
+{
+	write_small(fd, NULL);
+}
+
+void
+sample_write_signed(int fd)
+{
+	struct secret_key key = sample_key();
+
+	write_small(fd, &key);
 }
 
 static void

@@ -45,6 +45,9 @@ void sample_finish(struct sample *sample, struct digest *ret_root_digest);
 /* One page, one block: 3 records. */
 void sample_write_small(int fd);
 
+/* The same, signed with sample_key(). */
+void sample_write_signed(int fd);
+
 /*
  * Everything that the format knows, on 4 pages: a group, a large file, one
  * over two pages, local frames, links, holes, attributes.
