@@ -298,6 +298,28 @@ close_transfer(struct transfer *transfer)
 	*transfer = (struct transfer){ .state = STATE_FREE };
 }
 
+/* Blocks of ours have gone: which one comes next? */
+static void
+note_blocks(struct transfer *transfer, const struct message *message)
+{
+	enum state state = transfer->state;
+	struct block_index next;
+	uint32_t count = 1;
+
+	if (message->type == MESSAGE_FRAME) {
+		assert(state == STATE_SENDING || state == STATE_GOT_FETCH);
+		next = message->frame.index;
+	} else {
+		assert(state == STATE_SENDING && !transfer->is_plain);
+		next = message->type == MESSAGE_COPY ? message->copy.first
+						     : message->delta.index;
+		if (message->type == MESSAGE_COPY)
+			count = message->copy.count;
+	}
+	next.block += count;
+	transfer->next = next;
+}
+
 /* What a message of ours does to its transfer. */
 static void
 note_sent(struct transfer *transfer, const struct message *message)
@@ -337,19 +359,9 @@ note_sent(struct transfer *transfer, const struct message *message)
 		transfer->page_next = message->page.index + 1;
 		break;
 	case MESSAGE_COPY:
-		assert(state == STATE_SENDING && !transfer->is_plain);
-		transfer->next = message->copy.first;
-		transfer->next.block += message->copy.count;
-		break;
-	case MESSAGE_FRAME:
-		assert(state == STATE_SENDING || state == STATE_GOT_FETCH);
-		transfer->next = message->frame.index;
-		transfer->next.block++;
-		break;
 	case MESSAGE_DELTA:
-		assert(state == STATE_SENDING && !transfer->is_plain);
-		transfer->next = message->delta.index;
-		transfer->next.block++;
+	case MESSAGE_FRAME:
+		note_blocks(transfer, message);
 		break;
 	case MESSAGE_BACK:
 		assert(state == STATE_SENDING);
