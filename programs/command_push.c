@@ -280,7 +280,7 @@ command_link(const struct options *options)
 	if (err == 0)
 		err = stream_stdio(&stream);
 	if (err == 0) {
-		stream_set_patience(stream, options->stall_timeout_s, 0);
+		stream_set_patience(stream, options->stall_timeout_s);
 		err = serve(&params, stream);
 	}
 	store_close(params.receive.store);

@@ -185,7 +185,7 @@ endpoint_open(const char *spec, const struct endpoint_params *params,
 	}
 	if (err == 0) {
 		stream_set_rate(stream, params->rate);
-		stream_set_patience(stream, params->stall_timeout_s, 0);
+		stream_set_patience(stream, params->stall_timeout_s);
 		err = peer_new(stream, &link, handler, context,
 			       &endpoint->peer);
 	}

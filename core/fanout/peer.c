@@ -9,7 +9,12 @@
 #include "platform/pf_process.h"
 #include "platform/pf_thread.h"
 
-enum { IN_SIZE = 64 * 1024, END_TIMEOUT_MS = 5000, NS_PER_MS = 1000000 };
+enum {
+	MIN_RATE = 64, /* bytes a second, of a message that has begun */
+	IN_SIZE = 64 * 1024,
+	END_TIMEOUT_MS = 5000,
+	NS_PER_MS = 1000000
+};
 
 struct peer {
 	struct stream *stream;
@@ -210,6 +215,8 @@ move_bytes(struct peer *peer)
 		move.out = peer->out.data + peer->out_sent;
 		move.out_size = peer->out.size - peer->out_sent;
 	}
+	stream_set_min_rate(peer->stream,
+			    link_is_in_message(peer->link) ? MIN_RATE : 0);
 	if (err == 0) {
 		pf_unlock(peer->lock);
 		err = stream_move(peer->stream, &move);

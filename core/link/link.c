@@ -107,6 +107,12 @@ link_free(struct link *link)
 	free(link);
 }
 
+bool
+link_is_in_message(const struct link *link)
+{
+	return link->has_header || link->in.size > 0 || link->skip_left > 0;
+}
+
 const struct message_hello *
 link_peer(const struct link *link)
 {

@@ -69,6 +69,9 @@ int link_take(struct link *link, const void *data, size_t size,
  */
 int link_take_end(struct link *link);
 
+/* Has a message begun, of which more is to come? */
+bool link_is_in_message(const struct link *link);
+
 /* What the other end said first; NULL: nothing yet. */
 const struct message_hello *link_peer(const struct link *link);
 

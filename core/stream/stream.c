@@ -138,11 +138,19 @@ stream_set_rate(struct stream *stream, uint64_t bytes_per_second)
 }
 
 void
-stream_set_patience(struct stream *stream, unsigned timeout_s,
-		    unsigned min_rate)
+stream_set_patience(struct stream *stream, unsigned timeout_s)
 {
 	stream->timeout_s = timeout_s;
+}
+
+void
+stream_set_min_rate(struct stream *stream, unsigned min_rate)
+{
+	if (stream->min_rate == min_rate)
+		return;
 	stream->min_rate = min_rate;
+	stream->window_at = pf_now_monotonic();
+	stream->window_got = 0;
 }
 
 /* How many bytes may be sent now; *ret_wait_ms: until there are more. */

@@ -48,10 +48,15 @@ void stream_set_rate(struct stream *stream, uint64_t bytes_per_second);
 
 /*
  * Give up when nothing moved for timeout_s seconds while something was waited
- * for, or when less than min_rate bytes a second came meanwhile; 0: never.
+ * for; 0: never.
  */
-void stream_set_patience(struct stream *stream, unsigned timeout_s,
-			 unsigned min_rate);
+void stream_set_patience(struct stream *stream, unsigned timeout_s);
+
+/*
+ * From now on at least so many bytes a second have to move, on average over
+ * that time; 0: any that do.  The time begins anew when this changes.
+ */
+void stream_set_min_rate(struct stream *stream, unsigned min_rate);
 
 struct stream_move {
 	const void *out; /* to be sent */

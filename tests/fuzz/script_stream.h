@@ -109,11 +109,16 @@ stream_set_rate(struct stream *stream, uint64_t bytes_per_second)
 }
 
 void
-stream_set_patience(struct stream *stream, unsigned timeout_s,
-		    unsigned min_rate)
+stream_set_patience(struct stream *stream, unsigned timeout_s)
 {
 	(void)stream;
 	(void)timeout_s;
+}
+
+void
+stream_set_min_rate(struct stream *stream, unsigned min_rate)
+{
+	(void)stream;
 	(void)min_rate;
 }
 
