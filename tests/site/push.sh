@@ -97,8 +97,9 @@ for i in 5 6 7; do
 	need $DESPOOL push several.pck several -q
 	printf XXXX | dd of="broken/LOC0000$i.1.pck" bs=1 seek=1300000 conv=notrunc 2>dd.said
 done
-despool push several broken "exec:trap '' XFSZ; ulimit -f 2000; $DESPOOL link small"
-claim one_target_that_fails_is_left_behind both ended 3 "does not serve" ++ \
+despool push several "exec:trap '' XFSZ; ulimit -f 2000; $DESPOOL link small" broken --json
+claim those_that_did_not_fail_are_not_said_to_have field_is failed 3
+claim one_target_that_fails_is_left_behind both ended 3 ++ \
 	same_image broken/LOC00005.2.pck several/LOC00005.2.pck ++ \
 	same_image broken/LOC00006.2.pck several/LOC00006.2.pck ++ \
 	same_image broken/LOC00007.2.pck several/LOC00007.2.pck ++ holds small lock staging
