@@ -374,7 +374,8 @@ static void
 a_stream_cut_anywhere_is_told(void **state)
 {
 	struct bytes says = golden("delta", ".sender");
-	size_t step = getenv("NIGHTLY") != NULL ? 1 : 37;
+	const char *nightly = getenv("NIGHTLY");
+	size_t step = nightly != NULL && *nightly != '\0' ? 1 : 37;
 
 	(void)state;
 	for (size_t size = 0; size < says.size; size += step) {
@@ -383,9 +384,12 @@ a_stream_cut_anywhere_is_told(void **state)
 		make_store(true, false);
 		store = open_store();
 		script_begin(says.data, size);
-		assert_int_equal(run_serve(store), DSP_ECLOSED);
+		/* Behind the hello one may go without a word. */
+		assert_int_equal(run_serve(store),
+				 size == MESSAGE_HELLO_SIZE ? 0 : DSP_ECLOSED);
 		assert_false(path_exists("store/LOC00000.2.pck"));
-		assert_true(reports_errors() > 0);
+		assert_int_equal(reports_errors() > 0,
+				 size != MESSAGE_HELLO_SIZE);
 		store_close(store);
 	}
 	free(says.data);
