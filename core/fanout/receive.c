@@ -353,9 +353,11 @@ check_root(struct receiving *receiving, const struct message_root *message)
 	const struct root *root = staging_root(receiving->staging);
 
 	if (strcmp(root->package_id, receiving->offer.package_id) != 0 ||
-	    root->version != receiving->offer.version || root->level == 0)
+	    root->version != receiving->offer.version || root->level == 0 ||
+	    root->data_bytes != receiving->offer.data_size ||
+	    !digest_equal(&root->content, &receiving->offer.content))
 		return report_error(DSP_EPROTOCOL, receiving->receiver->name,
-				    "the root is of another package");
+				    "the root is not what was offered");
 	if (params->check_root == NULL)
 		return 0;
 	return params->check_root(params->check_context,

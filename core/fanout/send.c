@@ -177,13 +177,33 @@ put(struct sending *sending, struct message *message)
 	return sending->target->err;
 }
 
-/* May another transfer be opened?  Asks again as others end. */
-static bool
-has_room(void *context)
-{
-	const struct link *link = context;
+/* An OFFER that waits for a number: there is one again as others end. */
+struct opening {
+	struct sending *sending;
+	struct message *message;
+	int err;
+};
 
-	return link_has_room(link);
+static bool
+try_offer(void *context)
+{
+	struct opening *opening = context;
+	struct sending *sending = opening->sending;
+	struct link *link = peer_link(sending->target->peer);
+
+	sending->number = sending->target->transfer;
+	if (sending->number == 0)
+		sending->number = link_new_transfer(link);
+	else if (!link_is_open(link, sending->number))
+		opening->err = DSP_ECANCELED; /* it is not wanted any more */
+	if (sending->number == 0)
+		return false;
+	opening->message->transfer = sending->number;
+	if (opening->err == 0)
+		opening->err = link_send(link, opening->message);
+	if (opening->err == 0)
+		link_set_context(link, sending->number, sending);
+	return true;
 }
 
 static int
@@ -204,26 +224,17 @@ put_offer(struct sending *sending)
 			.content = root->content,
 		},
 	};
+	struct opening opening = { sending, &message, 0 };
+	int err;
 
 	memcpy(message.offer.package_id, root->package_id,
 	       sizeof message.offer.package_id);
-	if (sending->target->transfer == 0 &&
-	    peer_wait(peer, has_room, peer_link(peer)) < 0)
-		return sending->target->err = peer_err(peer);
-	peer_lock(peer);
-	sending->number = sending->target->transfer;
-	if (sending->number == 0)
-		sending->number = link_new_transfer(peer_link(peer));
-	else if (!link_is_open(peer_link(peer), sending->number))
-		sending->number = 0; /* not wanted any more */
-	message.transfer = sending->number;
-	if (sending->number == 0 || link_send(peer_link(peer), &message) < 0)
-		sending->target->err = report_error(DSP_EBUSY, peer_name(peer),
-						    "beginning a transfer");
-	else
-		link_set_context(peer_link(peer), sending->number, sending);
-	peer_unlock(peer);
-	return sending->target->err;
+	err = peer_wait(peer, try_offer, &opening);
+	if (err == 0 && (opening.err < 0 || sending->number == 0))
+		err = report_error(opening.err < 0 ? opening.err : DSP_ECLOSED,
+				   peer_name(peer), "beginning a transfer");
+	sending->target->err = err;
+	return err;
 }
 
 /* The image with this root, if we have it: its index + 1, else 0. */
@@ -735,14 +746,14 @@ send_image(const struct send_params *params)
 		open_all(&sender);
 		err = send_blocks(&sender);
 	}
-	for (size_t i = 0; i < params->target_count; i++) {
-		struct send_target *target = &params->targets[i];
-
-		if (sender.sendings != NULL && err < 0)
+	/* What the image failed with is everybody's; a target's is its own. */
+	for (size_t i = 0;
+	     err < 0 && sender.sendings != NULL && i < params->target_count;
+	     i++)
+		if (is_live(&sender.sendings[i]))
 			(void)lose(&sender.sendings[i], err);
-		if (err == 0)
-			err = target->err;
-	}
+	for (size_t i = 0; err == 0 && i < params->target_count; i++)
+		err = params->targets[i].err;
 	tear_down(&sender);
 	return err;
 }

@@ -81,6 +81,29 @@ despool push b a c --json
 claim to_all_targets_at_once both ended 0 ++ field_is transfers 4 ++ \
 	cmp small.pck a/LOC00001.1.pck ++ cmp small.pck c/LOC00001.1.pck
 
+# Several at once over the same streams: bases that are damaged at one target,
+# no room at the other.  What the other end said was read without its lock.
+
+store several
+store small
+store broken
+for i in 5 6 7; do
+	mkdir "t$i"
+	need tool tree_make data "t$i/large" 2500000 $i
+	need $DESPOOL pack "t$i" -f -o several.pck --id "LOC0000$i" -q
+	need $DESPOOL push several.pck several broken -q
+	echo more >>"t$i/large"
+	need $DESPOOL pack "t$i" -f -o several.pck --id "LOC0000$i" --version 2 -q
+	need $DESPOOL push several.pck several -q
+	printf XXXX | dd of="broken/LOC0000$i.1.pck" bs=1 seek=1300000 conv=notrunc 2>dd.said
+done
+despool push several "exec:trap '' XFSZ; ulimit -f 2000; $DESPOOL link small" broken --json
+claim those_that_did_not_fail_are_not_said_to_have field_is failed 3
+claim one_target_that_fails_is_left_behind both ended 3 ++ \
+	same_image broken/LOC00005.2.pck several/LOC00005.2.pck ++ \
+	same_image broken/LOC00006.2.pck several/LOC00006.2.pck ++ \
+	same_image broken/LOC00007.2.pck several/LOC00007.2.pck ++ holds small lock staging
+
 # A base that is damaged here.
 
 store d
