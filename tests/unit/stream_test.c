@@ -93,7 +93,7 @@ only_waiting_wears_out_patience(void **state)
 	int err = 0;
 
 	(void)state;
-	stream_set_patience(both.a, 1, 0);
+	stream_set_patience(both.a, 1);
 	nanosleep(&pause, NULL);
 	assert_int_equal(receive(both.a, &move), 0);
 	start = now_ms();
