@@ -24,8 +24,7 @@ struct image {
 	struct buffer root_raw;
 	struct buffer signature;
 	struct buffer directory;
-	struct frame_decoder *decoder; /* of pages */
-	struct image_feed feed;	       /* context NULL: there is none */
+	struct image_feed feed; /* context NULL: there is none */
 };
 
 /* Read exactly size bytes at offset; what is missing is an error. */
@@ -225,8 +224,7 @@ new_image(int fd, const char *name, struct image **ret_image)
 	}
 	image->fd = fd;
 	image->name = malloc(name_size);
-	image->decoder = frame_decoder_new();
-	if (image->name == NULL || image->decoder == NULL) {
+	if (image->name == NULL) {
 		image_close(image);
 		return report_error(DSP_ENOMEM, name, "opening the image");
 	}
@@ -314,7 +312,6 @@ image_close(struct image *image)
 	if (image->feed.context != NULL)
 		image->feed.close(image->feed.context);
 	pf_close(image->fd);
-	frame_decoder_free(image->decoder);
 	root_release(&image->root);
 	buffer_release(&image->root_raw);
 	buffer_release(&image->signature);
@@ -374,6 +371,8 @@ image_root_digest(const struct image *image)
 void
 page_load_release(struct page_load *load)
 {
+	frame_decoder_free(load->decoder);
+	load->decoder = NULL;
 	buffer_release(&load->stored);
 	buffer_release(&load->raw);
 }
@@ -431,11 +430,15 @@ image_load_page(struct image *image, uint32_t index, struct page_load *load)
 	if (err < 0)
 		return err;
 	load->raw.size = 0;
-	err = buffer_reserve(&load->raw, expected->raw_size);
+	if (load->decoder == NULL)
+		load->decoder = frame_decoder_new();
+	err = load->decoder != NULL
+		      ? buffer_reserve(&load->raw, expected->raw_size)
+		      : DSP_ENOMEM;
 	if (err < 0)
 		return report_error(err, image->name, "reading a page");
 	load->raw.size = expected->raw_size;
-	err = frame_decode(image->decoder, load->stored.data, load->stored.size,
+	err = frame_decode(load->decoder, load->stored.data, load->stored.size,
 			   NULL, 0, load->raw.data, load->raw.size);
 	if (err == 0) {
 		digest_of(load->raw.data, load->raw.size, &digest);

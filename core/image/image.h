@@ -11,7 +11,8 @@
  *
  * Errors     DSP_EFORMAT, DSP_EVERSION, DSP_ECORRUPT, DSP_ETRUNCATED and what
  *            pf_read_at() says; reported here, with file and offset.
- * Threads    image_read_frame() from any thread; all else from one.
+ * Threads    Any, each with a page_load and a frame_table of its own.  Of a feed
+ *            only image_read_frame() and image_read_delta() from any thread.
  */
 
 #include <stdint.h>
@@ -23,6 +24,7 @@
 #include "core/image/root.h"
 
 struct image;
+struct frame_decoder;
 struct frame_ref;
 
 /* Open the file at path.  Gives *ret_image, ended with image_close(). */
@@ -77,6 +79,7 @@ const struct buffer *image_signature(const struct image *image);
 
 /* A page in memory.  All zeros is empty; page_load_release() frees it. */
 struct page_load {
+	struct frame_decoder *decoder; /* made when it is first used */
 	struct buffer stored;
 	struct buffer raw;
 	struct page page; /* into raw */
