@@ -420,6 +420,8 @@ fan_out_with_links(const struct options *options, struct fanout_params *params,
 	if (err == 0)
 		err = is_image ? image_open(params->source, &params->image)
 			       : pack_source(options, params);
+	if (err == 0)
+		err = signing_check(params->trust, params->image);
 	for (size_t i = 0; err == 0 && i < params->dest_count; i++) {
 		struct fanout_dest *dest = &params->dests[i];
 
@@ -507,6 +509,10 @@ command_fanout(const struct options *options)
 	params.trust = trust;
 	if (err == 0)
 		err = read_identity(options, &params, &is_image);
+	if (err == 0 && trust != NULL && !is_image)
+		err = report_error(DSP_EINVAL, params.source,
+				   "a directory is signed by nobody: --trust "
+				   "is for images");
 	if (err == 0 && has_links(&params))
 		err = options->dry_run
 			      ? report_error(DSP_EINVAL, NULL,

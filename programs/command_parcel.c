@@ -14,6 +14,7 @@
 #include "platform/pf_process.h"
 #include "platform/pf_sync.h"
 #include "programs/command.h"
+#include "programs/signing.h"
 #include "programs/talk.h"
 
 static int
@@ -122,8 +123,8 @@ note_taken(void *context, const struct receive_result *result)
 
 /* Read the parcel into a store, and give its one image the name that -o says. */
 static int
-apply_in(const struct options *options, struct image *base, const char *path,
-	 int dir, const char *name)
+apply_in(const struct options *options, struct image *base, struct trust *trust,
+	 const char *path, int dir, const char *name)
 {
 	struct taken taken = { 0 };
 	struct receive_params receive = { .base = base,
@@ -135,6 +136,7 @@ apply_in(const struct options *options, struct image *base, const char *path,
 	int temp = -1;
 	int err = store_init(path);
 
+	signing_set_receive(trust, &receive);
 	if (err == 0)
 		err = store_open(path, &receive.store);
 	if (err == 0) {
@@ -169,7 +171,7 @@ apply_in(const struct options *options, struct image *base, const char *path,
 
 /* The store is made beside the image that it is for, under output's name. */
 static int
-apply(const struct options *options, struct image *base)
+apply(const struct options *options, struct image *base, struct trust *trust)
 {
 	char *name = NULL;
 	char *temp = NULL;
@@ -196,7 +198,7 @@ apply(const struct options *options, struct image *base)
 		memcpy(path, options->output, prefix);
 		memcpy(path + prefix, temp, size - prefix);
 		(void)remove_tree(dir, temp, path);
-		err = apply_in(options, base, path, dir, name);
+		err = apply_in(options, base, trust, path, dir, name);
 		(void)remove_tree(dir, temp, path);
 	}
 	pf_close(dir);
@@ -210,15 +212,19 @@ int
 command_apply(const struct options *options)
 {
 	struct image *base = NULL;
+	struct trust *trust = NULL;
 	int err = start(options);
 
 	if (options->output == NULL || options->output[0] == '\0')
 		err = report_error(DSP_EINVAL, NULL, "apply needs -o FILE");
 	if (err == 0)
+		err = signing_read_trust(options, &trust);
+	if (err == 0)
 		err = open_with_blocks(options->arguments[0], &base);
 	if (err == 0)
-		err = apply(options, base);
+		err = apply(options, base, trust);
 	image_close(base);
+	trust_free(trust);
 	talk_summary("apply", err_exit_code(err), NULL);
 	return err_exit_code(err);
 }
@@ -287,9 +293,13 @@ add(const struct options *options)
 					  .ended = note_taken,
 					  .ended_context = &taken };
 	const char *path = options->arguments[1];
+	struct trust *trust = NULL;
 	int fd = -1;
-	int err = store_open(options->arguments[2], &receive.store);
+	int err = signing_read_trust(options, &trust);
 
+	signing_set_receive(trust, &receive);
+	if (err == 0)
+		err = store_open(options->arguments[2], &receive.store);
 	if (err == 0) {
 		err = pf_open_read(path, &fd);
 		if (err < 0)
@@ -299,6 +309,7 @@ add(const struct options *options)
 		err = parcel_read(&receive, fd, path);
 	pf_close(fd);
 	store_close(receive.store);
+	trust_free(trust);
 	return err;
 }
 
@@ -309,7 +320,10 @@ command_parcel(const struct options *options)
 	uint64_t size = 0, full = 0;
 	int err = start(options);
 
-	if (strcmp(verb, "make") == 0)
+	if (strcmp(verb, "make") == 0 && options->trust != NULL)
+		err = report_error(DSP_EINVAL, NULL,
+				   "--trust is for parcel add only");
+	else if (strcmp(verb, "make") == 0)
 		err = make(options, &size, &full);
 	else if (strcmp(verb, "add") == 0 && options->argument_count == 3)
 		err = add(options);

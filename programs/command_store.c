@@ -162,6 +162,23 @@ tell_scrubbed(const struct store_entry *entry,
 			 result->mended > 0 ? "mended" : "good");
 }
 
+/* Is an image that is whole signed by whom it must be? */
+static int
+check_signer(struct store *store, const struct store_entry *entry,
+	     const struct trust *trust)
+{
+	struct image *image = NULL;
+	int err = 0;
+
+	if (trust != NULL)
+		err = store_open_image(store, entry->package_id, entry->version,
+				       &image);
+	if (err == 0)
+		err = signing_check(trust, image);
+	image_close(image);
+	return err;
+}
+
 static int
 scrub_all(const struct options *options, struct store *store)
 {
@@ -176,9 +193,12 @@ scrub_all(const struct options *options, struct store *store)
 		.progress = show,
 	};
 	struct store_entry *entries = NULL;
+	struct trust *trust = NULL;
 	size_t count = 0;
-	int first_err = store_list(store, &entries, &count);
+	int first_err = signing_read_trust(options, &trust);
 
+	if (first_err == 0)
+		first_err = store_list(store, &entries, &count);
 	for (size_t i = 0; i < count && !pf_interrupted(); i++) {
 		struct scrub_result result;
 		int err;
@@ -189,10 +209,13 @@ scrub_all(const struct options *options, struct store *store)
 			    &result);
 		talk_end_progress();
 		tell_scrubbed(&entries[i], &result, err);
+		if (err == 0)
+			err = check_signer(store, &entries[i], trust);
 		if (first_err == 0)
 			first_err = err;
 	}
 	free(entries);
+	trust_free(trust);
 	return first_err;
 }
 
@@ -215,9 +238,10 @@ command_store(const struct options *options)
 				   "store takes init, ls, rm or scrub, not "
 				   "\"%s\"",
 				   verb);
-	if (err == 0 && options->trust != NULL && strcmp(verb, "ls") != 0)
+	if (err == 0 && options->trust != NULL && strcmp(verb, "ls") != 0 &&
+	    strcmp(verb, "scrub") != 0)
 		err = report_error(DSP_EINVAL, NULL,
-				   "--trust is for store ls only");
+				   "--trust is for store ls and scrub only");
 	if (err == 0 && strcmp(verb, "init") == 0) {
 		err = init(options);
 	} else if (err == 0) {

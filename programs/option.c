@@ -111,7 +111,7 @@ static const struct option_row rows[] = {
 	  "sign it with this secret key (despool key new)" },
 	{ OPTION_TRUST, 0, "trust", "FILE",
 	  ON(UNPACK) | ON(VERIFY) | ON(FANOUT) | ON(PULL) | ON(LINK) |
-		  ON(STORE),
+		  ON(STORE) | ON(APPLY) | ON(PARCEL),
 	  "refuse what no public key in FILE has signed" },
 	{ OPTION_STORE, 0, "store", "DIR", ON(PULL),
 	  "the store that takes it ($DESPOOL_STORE)" },

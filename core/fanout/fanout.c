@@ -571,7 +571,10 @@ open_source(struct fanout *fanout)
 	if (params->image != NULL) {
 		fanout->is_image = true;
 		fanout->image = params->image;
-		return 0;
+		return params->trust != NULL
+			       ? trust_check_image(params->trust, params->image,
+						   NULL)
+			       : 0;
 	}
 	err = pf_stat(params->source, &stat);
 	if (err < 0)

@@ -238,43 +238,60 @@ open_staging(struct receiving *receiving)
 	return err;
 }
 
-/* What is here already must be trusted as well: it may have come otherwise. */
-static int
-check_held(struct receiving *receiving)
-{
-	const struct receive_params *params = &receiving->receiver->params;
-	const struct message_offer *offer = &receiving->offer;
-	struct image *image = NULL;
-	int err;
-
-	if (params->check_root == NULL)
-		return 0;
-	err = store_open_image(params->store, offer->package_id, offer->version,
-			       &image);
-	if (err == 0)
-		err = params->check_root(params->check_context,
-					 image_root_raw(image),
-					 image_signature(image),
-					 offer->package_id);
-	image_close(image);
-	return err;
-}
-
 /* May it come?  *ret_has: it is here. */
 static int
 check_offer(struct receiving *receiving, bool *ret_has)
 {
 	const struct receive_params *params = &receiving->receiver->params;
 	const struct message_offer *offer = &receiving->offer;
-	int err;
 
 	if (params->expand != NULL)
 		return receive_look_at_dp(receiving, ret_has);
-	err = store_check(params->store, offer->package_id, offer->version,
-			  &offer->root,
-			  params->may_roll_back && offer->may_roll_back,
-			  ret_has);
-	return err == 0 && *ret_has ? check_held(receiving) : err;
+	return store_check(params->store, offer->package_id, offer->version,
+			   &offer->root,
+			   params->may_roll_back && offer->may_roll_back,
+			   ret_has);
+}
+
+/* Is it signed by whom it must be? */
+static int
+check_signer(const struct receiving *receiving, const struct buffer *root,
+	     const struct buffer *signature)
+{
+	const struct receive_params *params = &receiving->receiver->params;
+
+	return params->check_root != NULL
+		       ? params->check_root(params->check_context, root,
+					    signature,
+					    receiving->offer.package_id)
+		       : 0;
+}
+
+/* What is here already must be, too: it may have come otherwise. */
+static int
+check_held(struct receiving *receiving)
+{
+	const struct receive_params *params = &receiving->receiver->params;
+	const struct message_offer *offer = &receiving->offer;
+	const struct image *held;
+	struct image *image = NULL;
+	int err = 0;
+
+	if (params->check_root == NULL)
+		return 0;
+	if (receiving->dp == NULL)
+		err = store_open_image(params->store, offer->package_id,
+				       offer->version, &image);
+	held = receiving->dp != NULL
+		       ? dp_manifest(receiving->dp, offer->version)
+		       : image;
+	if (err == 0)
+		err = held != NULL
+			      ? check_signer(receiving, image_root_raw(held),
+					     image_signature(held))
+			      : DSP_ENOENT;
+	image_close(image);
+	return err;
 }
 
 static int
@@ -297,6 +314,8 @@ take_offer(struct receiver *receiver, const struct message *message)
 	receiving->result.bytes_full = offer->image_size;
 	link_set_context(link_of(receiving), receiving->number, receiving);
 	err = check_offer(receiving, &has_it);
+	if (err == 0 && has_it)
+		err = check_held(receiving);
 	if (err == 0 && has_it) {
 		receiving->result.was_there = true;
 		err = receive_put(receiving, &done);
@@ -340,16 +359,10 @@ find_base(struct receiving *receiving, const struct digest *root)
 	return DSP_EPROTOCOL;
 }
 
-/*
- * Is the root the one offered, and signed by whom it must be?  The signature
- * that comes now counts, not one that was staged with the root earlier.
- */
+/* Is the root the one offered? */
 static int
-check_root(struct receiving *receiving, const struct message_root *message)
+check_root(struct receiving *receiving)
 {
-	const struct buffer signature = { (uint8_t *)message->signature,
-					  message->signature_size, 0 };
-	const struct receive_params *params = &receiving->receiver->params;
 	const struct root *root = staging_root(receiving->staging);
 
 	if (strcmp(root->package_id, receiving->offer.package_id) != 0 ||
@@ -358,17 +371,38 @@ check_root(struct receiving *receiving, const struct message_root *message)
 	    !digest_equal(&root->content, &receiving->offer.content))
 		return report_error(DSP_EPROTOCOL, receiving->receiver->name,
 				    "the root is not what was offered");
-	if (params->check_root == NULL)
-		return 0;
-	return params->check_root(params->check_context,
-				  staging_root_raw(receiving->staging),
-				  &signature, root->package_id);
+	return 0;
+}
+
+static struct buffer
+signature_of(const struct message_root *message)
+{
+	return (struct buffer){ (uint8_t *)message->signature,
+				message->signature_size, 0 };
+}
+
+/*
+ * The root is here, staged earlier.  The signature that comes with it now
+ * counts, not the one that came then.
+ */
+static int
+keep_signature(struct receiving *receiving, const struct message_root *message)
+{
+	const struct buffer signature = signature_of(message);
+	int err = check_signer(receiving, staging_root_raw(receiving->staging),
+			       &signature);
+
+	return err < 0 ? err
+		       : staging_set_signature(receiving->staging,
+					       signature.data, signature.size,
+					       receiving->offer.image_size);
 }
 
 static int
 decode_root(struct receiving *receiving, const struct message_root *message)
 {
 	struct receiver *receiver = receiving->receiver;
+	const struct buffer signature = signature_of(message);
 	const struct buffer *base =
 		receiving->base != NULL ? image_root_raw(receiving->base->image)
 					: NULL;
@@ -382,6 +416,11 @@ decode_root(struct receiving *receiving, const struct message_root *message)
 				   receiver->raw.data, receiver->raw.size);
 	if (err < 0)
 		return report_error(err, receiver->name, "the root");
+
+	/* Nothing is kept of what nobody trusts, nor seen by others. */
+	err = check_signer(receiving, &receiver->raw, &signature);
+	if (err < 0)
+		return err;
 	return staging_set_root(receiving->staging, receiver->raw.data,
 				receiver->raw.size, message->signature,
 				message->signature_size,
@@ -454,13 +493,11 @@ take_root(struct receiving *receiving, const struct message_root *message)
 	if (err == 0 && receiving->is_picked && receiving->base != NULL)
 		return receive_refuse(receiving, DSP_EPROTOCOL,
 				      "picked with a base");
-	if (err == 0 && !was_staged)
-		err = decode_root(receiving, message);
 	if (err == 0)
-		err = check_root(receiving, message);
-	if (err == 0 && was_staged)
-		err = staging_set_signature(staging, message->signature,
-					    message->signature_size);
+		err = was_staged ? keep_signature(receiving, message)
+				 : decode_root(receiving, message);
+	if (err == 0)
+		err = check_root(receiving);
 
 	/* A root that is refused leaves nothing, and spoils nothing. */
 	if (err < 0 && !was_staged)

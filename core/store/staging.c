@@ -213,7 +213,7 @@ staging_set_root(struct staging *staging, const void *raw, size_t size,
 
 int
 staging_set_signature(struct staging *staging, const void *signature,
-		      size_t size)
+		      size_t size, uint64_t image_size)
 {
 	struct buffer *kept = &staging->signature;
 
@@ -221,6 +221,7 @@ staging_set_signature(struct staging *staging, const void *signature,
 	if (kept->size == size &&
 	    (size == 0 || memcmp(kept->data, signature, size) == 0))
 		return 0;
+	staging->image_size = image_size;
 	kept->size = 0;
 	if (buffer_add(kept, signature, size) < 0)
 		return fail(staging, DSP_ENOMEM, "keeping the root");

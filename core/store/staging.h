@@ -72,9 +72,9 @@ int staging_set_root(struct staging *staging, const void *raw, size_t size,
 		     const void *signature, size_t signature_size,
 		     uint64_t image_size);
 
-/* Keep another signature of the root that is there. */
+/* Keep another signature of the root that is there, and the size with it. */
 int staging_set_signature(struct staging *staging, const void *signature,
-			  size_t size);
+			  size_t size, uint64_t image_size);
 
 /* How many pages are there. */
 uint32_t staging_page_count(const struct staging *staging);

@@ -242,6 +242,48 @@ claim a_link_takes_the_right_key both ended 0 ++ cmp to/LOC00000.1.pck ours.pck
 despool push ours.pck "exec:$DESPOOL link to --trust t/one"
 claim a_link_with_a_bad_list_takes_nothing failed
 
+# Distribution points at the far end of a link.  Who publishes checks, and so
+# does the far end.
+
+far="exec:$DESPOOL link to --expand far"
+store_of to
+despool fanout mini.pck dp4 "$far" --trust both.pub
+claim fanout_over_links_refuses_another_key both ended 6 "$(id_of mini.pub)" ++ absent dp4 far
+despool fanout t dp4 "$far" --version 9 --trust ours.pub
+claim fanout_over_links_trusts_no_directory both ended 2 --trust ++ absent dp4 far
+despool fanout ours.pck dp4 "$far --trust mini.pub" --trust ours.pub
+claim the_far_end_refuses_for_itself both ended 3 ++ same_tree t dp4/LOC00000/current ++ \
+	absent far/LOC00000/current
+despool fanout ours.pck "$far --trust ours.pub" --trust both.pub
+claim and_takes_what_it_trusts both ended 0 ++ same_tree t far/LOC00000/current
+despool info far/.despool/LOC00000.1.manifest
+claim with_the_signature says "by key $(id_of ours.pub)"
+despool fanout ours.pck "$far --trust mini.pub"
+claim what_is_published_there_must_be_trusted_too ended 6
+despool fanout two.pck "$far --trust ours.pub"
+claim an_update_there_is_checked_as_well both ended 0 ++ \
+	equal "$(readlink far/LOC00000/current)" 2
+
+# Parcels, deltas in files, and what a store reads again.
+
+need $DESPOOL parcel make from LOC00000@1 -o parcel -q
+need $DESPOOL delta ours.pck two.pck -o delta -q
+store_of to
+despool parcel add parcel to --trust mini.pub
+claim a_parcel_of_another_key_is_refused both ended 6 ++ holds to lock staging ++ holds to/staging
+despool parcel add parcel to --trust ours.pub
+claim a_parcel_of_the_right_key_is_taken both ended 0 ++ cmp to/LOC00000.1.pck ours.pck
+despool parcel make from LOC00000@1 -o never --trust ours.pub
+claim making_a_parcel_knows_no_trust both ended 2 --trust ++ absent never
+despool apply ours.pck delta -o never.pck --trust mini.pub
+claim a_delta_of_another_key_is_refused both ended 6 ++ absent never.pck ++ nothing_left .
+despool apply ours.pck delta -o applied.pck --trust ours.pub
+claim a_delta_of_the_right_key_is_applied both ended 0 ++ cmp applied.pck two.pck
+despool store scrub to --trust ours.pub
+claim scrub_takes_the_right_key ended 0
+despool store scrub to --trust mini.pub
+claim scrub_names_what_is_not_trusted ended 6 to/LOC00000.1.pck "$(id_of ours.pub)"
+
 # Keys that cannot sign: nothing is packed.
 
 for key in locked.key:password ours.pub:"no secret key" t/one:"no secret key" nowhere.key:nowhere.key; do
