@@ -97,41 +97,69 @@ list(const struct options *options, struct store *store)
 }
 
 static int
+remove_one(const struct options *options, struct store *store, const char *id,
+	   uint32_t version)
+{
+	int err;
+
+	if (options->dry_run) {
+		talk_say("%s version %u would be removed", id, version);
+		return 0;
+	}
+	err = store_remove(store, id, version);
+	if (err == 0)
+		talk_say("%s version %u is gone", id, version);
+	return err;
+}
+
+/* A version that is asked for, and is at most staged. */
+static int
+remove_staged(const struct options *options, struct store *store, size_t i,
+	      size_t *removed)
+{
+	char id[PACKAGE_ID_SIZE + 1];
+	uint32_t version;
+	int err = parse_package(options->arguments[i], id, &version);
+
+	if (err < 0 || version == 0 || store_has(store, id, version))
+		return err;
+	++*removed;
+	return remove_one(options, store, id, version);
+}
+
+static int
 remove_all(const struct options *options, struct store *store)
 {
 	struct store_entry *entries = NULL;
 	size_t count = 0, removed = 0;
-	int first_err = 0;
-	int err;
+	int first_err;
 
 	if (options->argument_count == 2)
 		return report_error(DSP_EINVAL, NULL,
 				    "store rm STORE ID[@VERSION]...: which?");
-	err = store_list(store, &entries, &count);
-	for (size_t i = 0; err == 0 && i < count; i++) {
-		if (!is_asked(options, &entries[i]))
-			continue;
-		if (options->dry_run) {
-			talk_say("%s version %u would be removed",
-				 entries[i].package_id, entries[i].version);
-			removed++;
-			continue;
-		}
-		err = store_remove(store, entries[i].package_id,
-				   entries[i].version);
-		if (err == 0)
-			talk_say("%s version %u is gone", entries[i].package_id,
-				 entries[i].version);
-		removed++;
+	first_err = store_list(store, &entries, &count);
+	for (size_t i = 2; i < options->argument_count; i++) {
+		int err = remove_staged(options, store, i, &removed);
+
 		if (first_err == 0)
 			first_err = err;
-		err = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		int err;
+
+		if (!is_asked(options, &entries[i]))
+			continue;
+		removed++;
+		err = remove_one(options, store, entries[i].package_id,
+				 entries[i].version);
+		if (first_err == 0)
+			first_err = err;
 	}
 	free(entries);
-	if (err == 0 && removed == 0)
-		err = report_error(DSP_ENOENT, store_path(store),
-				   "no such image");
-	return err < 0 ? err : first_err;
+	if (first_err == 0 && removed == 0)
+		return report_error(DSP_ENOENT, store_path(store),
+				    "no such image");
+	return first_err;
 }
 
 static void

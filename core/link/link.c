@@ -12,6 +12,8 @@
 enum {
 	OPENER_NUMBER_MAX = 0x7fff,
 	OTHER_NUMBER_BIT = 0x8000,
+	NEEDS_MAX = 64,		/* of one transfer */
+	SKIPPED_MAX = 64 << 20, /* bytes that say nothing, one after another */
 	OPTIONAL_SIZE_MAX = 1 << 20, /* of a message that we skip */
 	FAILED_SIZE_MAX = 1 << 24,   /* of one that crosses an ERROR */
 	NEWER_EXTRA_MAX = 256
@@ -46,6 +48,7 @@ struct transfer {
 	struct block_index next; /* the first block that has not */
 	uint32_t pick_next;	 /* of a sender: the page of the next PICK */
 	uint32_t fetch_left;
+	unsigned need_count; /* NEEDs that came */
 	bool is_fetch;
 	bool is_picked;
 	bool is_plain;	    /* NEED said: no deltas and copies */
@@ -67,6 +70,7 @@ struct link {
 	bool has_header;
 	struct message_header header;
 	uint64_t skip_left; /* of an unknown message */
+	uint64_t skipped;   /* since the last message that said something */
 
 	struct buffer out;
 	uint64_t out_total; /* bytes that were taken from it */
@@ -631,6 +635,8 @@ take_need(struct transfer *transfer, const struct message_need *need)
 	    need->index.block >= root->pages[need->index.page].block_count ||
 	    block_index_compare(need->index, transfer->next) >= 0)
 		return DSP_EPROTOCOL;
+	if (++transfer->need_count > NEEDS_MAX)
+		return DSP_EPROTOCOL; /* it will never have enough */
 	transfer->state = STATE_SENDING;
 	transfer->is_plain |= need->is_plain;
 	transfer->next = need->index;
@@ -767,6 +773,7 @@ take(struct link *link, struct message *message, bool *ret_has)
 	bool is_dropped = false;
 	int err;
 
+	link->skipped = 0;
 	*ret_has = false;
 	message->context = transfer != NULL ? transfer->context : NULL;
 	message->is_sending = transfer != NULL && transfer->state < STATE_ASKED;
@@ -839,8 +846,9 @@ static int
 skip_payload(struct link *link)
 {
 	link->skip_left = link->header.size;
+	link->skipped += MESSAGE_HEADER_SIZE + link->header.size;
 	link->has_header = false;
-	return 0;
+	return link->skipped <= SKIPPED_MAX ? 0 : DSP_EPROTOCOL;
 }
 
 /* Does it cross an ERROR of ours, and says nothing about the end of that? */
@@ -869,8 +877,10 @@ check_header(struct link *link)
 		return header->size <= skip_max ? skip_payload(link)
 						: DSP_EPROTOCOL;
 	if (link->params.is_file && transfer == NULL &&
-	    !opens((enum message_type)header->type))
+	    !opens((enum message_type)header->type)) {
+		link->skipped = 0; /* all of a package that is here */
 		return skip_payload(link);
+	}
 	return header->size <= payload_max(transfer, header->type)
 		       ? 0
 		       : DSP_EPROTOCOL;

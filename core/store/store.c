@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/store/store.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/base/report.h"
 #include "core/store/growing.h"
+#include "core/store/store_int.h"
 #include "core/tree/remove.h"
 #include "platform/pf_dir.h"
 #include "platform/pf_file.h"
@@ -16,28 +15,22 @@
 #include "platform/pf_sync.h"
 
 enum {
-	NAME_SIZE = 32,
 	KNOWN_ROW_SIZE = 4 + DIGEST_SIZE, /* u32 version, digest of the root */
 	KNOWN_COUNT_MAX = 1 << 20,
 	ROOM_TO_SPARE = 1 << 20 /* bytes */
 };
 
-struct store {
-	char *path;
-	int dir;
-	int staging;
-};
-
-static int
-fail(const struct store *store, int err, const char *what)
+int
+store_fail(const struct store *store, int err, const char *what)
 {
 	return report_error(err, store->path, "%s", what);
 }
 
-static void
-image_file_name(char name[NAME_SIZE], const char *package_id, uint32_t version)
+void
+store_file_name(char name[STORE_NAME_SIZE], const char *package_id,
+		uint32_t version)
 {
-	snprintf(name, NAME_SIZE, "%s.%u.pck", package_id, version);
+	snprintf(name, STORE_NAME_SIZE, "%s.%u.pck", package_id, version);
 }
 
 bool
@@ -134,12 +127,12 @@ store_path(const struct store *store)
 static bool
 parse_name(const char *name, struct store_entry *ret_entry)
 {
-	char again[NAME_SIZE];
+	char again[STORE_NAME_SIZE];
 	char *end;
 	unsigned long long version;
 
-	if (strlen(name) < PACKAGE_ID_SIZE + 6 || strlen(name) >= NAME_SIZE ||
-	    name[PACKAGE_ID_SIZE] != '.')
+	if (strlen(name) < PACKAGE_ID_SIZE + 6 ||
+	    strlen(name) >= STORE_NAME_SIZE || name[PACKAGE_ID_SIZE] != '.')
 		return false;
 	memcpy(ret_entry->package_id, name, PACKAGE_ID_SIZE);
 	ret_entry->package_id[PACKAGE_ID_SIZE] = '\0';
@@ -148,7 +141,7 @@ parse_name(const char *name, struct store_entry *ret_entry)
 	    !package_id_is_valid(ret_entry->package_id))
 		return false;
 	ret_entry->version = (uint32_t)version;
-	image_file_name(again, ret_entry->package_id, ret_entry->version);
+	store_file_name(again, ret_entry->package_id, ret_entry->version);
 	return strcmp(again, name) == 0;
 }
 
@@ -197,7 +190,7 @@ store_list(struct store *store, struct store_entry **ret_entries,
 	pf_dir_close(dir);
 	if (err < 0) {
 		free(entries);
-		return fail(store, err, "reading the store");
+		return store_fail(store, err, "reading the store");
 	}
 	if (count > 0)
 		qsort(entries, count, sizeof *entries, compare_entries);
@@ -226,10 +219,10 @@ store_version_below(struct store *store, const char *package_id, uint32_t below)
 bool
 store_has(struct store *store, const char *package_id, uint32_t version)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	struct pf_stat stat;
 
-	image_file_name(name, package_id, version);
+	store_file_name(name, package_id, version);
 	return pf_stat_at(store->dir, name, &stat) == 0;
 }
 
@@ -237,14 +230,14 @@ int
 store_open_image(struct store *store, const char *package_id, uint32_t version,
 		 struct image **ret_image)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	struct image *image = NULL;
-	size_t size = strlen(store->path) + NAME_SIZE + 1;
+	size_t size = strlen(store->path) + STORE_NAME_SIZE + 1;
 	char *path = malloc(size);
 	int fd = -1;
 	int err = path != NULL ? 0 : DSP_ENOMEM;
 
-	image_file_name(name, package_id, version);
+	store_file_name(name, package_id, version);
 	if (err == 0)
 		err = pf_open_read_at(store->dir, name, &fd);
 	if (err == 0)
@@ -254,7 +247,7 @@ store_open_image(struct store *store, const char *package_id, uint32_t version,
 	if (err < 0) {
 		pf_close(fd);
 		free(path);
-		return fail(store, err, name);
+		return store_fail(store, err, name);
 	}
 	snprintf(path, size, "%s/%s", store->path, name);
 	err = image_open_fd(fd, path, &image);
@@ -307,7 +300,7 @@ store_open_growing(struct store *store, const char *package_id,
 	pf_dir_close(dir);
 	if (err < 0) {
 		image_close(found);
-		return fail(store, err, "reading the store");
+		return store_fail(store, err, "reading the store");
 	}
 	if (found == NULL)
 		return DSP_ENOENT;
@@ -347,7 +340,7 @@ static int
 read_known(struct store *store, const char *package_id, uint32_t version,
 	   struct known *ret_known)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	uint8_t row[KNOWN_ROW_SIZE];
 	int fd = -1;
 	int err;
@@ -374,7 +367,7 @@ read_known(struct store *store, const char *package_id, uint32_t version,
 		memcpy(ret_known->root.bytes, row + 4, DIGEST_SIZE);
 	}
 	pf_close(fd);
-	return err < 0 ? fail(store, err, name) : 0;
+	return err < 0 ? store_fail(store, err, name) : 0;
 }
 
 /* Remember a root for ever, before its image has a name. */
@@ -382,7 +375,7 @@ static int
 add_known(struct store *store, const char *package_id, uint32_t version,
 	  const struct digest *root)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	uint8_t row[KNOWN_ROW_SIZE];
 	struct known known;
 	struct pf_stat stat;
@@ -401,7 +394,7 @@ add_known(struct store *store, const char *package_id, uint32_t version,
 		err = 0;
 	if (err < 0) {
 		pf_close(fd);
-		return fail(store, err, name);
+		return store_fail(store, err, name);
 	}
 	err = read_known(store, package_id, version, &known);
 	if (err == 0 && known.has_version && !digest_equal(&known.root, root))
@@ -420,14 +413,14 @@ add_known(struct store *store, const char *package_id, uint32_t version,
 	if (err == 0)
 		err = pf_sync(fd);
 	pf_close(fd);
-	return err < 0 ? fail(store, err, name) : 0;
+	return err < 0 ? store_fail(store, err, name) : 0;
 }
 
 int
 store_check(struct store *store, const char *package_id, uint32_t version,
 	    const struct digest *root, bool may_roll_back, bool *ret_has)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	struct known known;
 	struct pf_stat stat;
 	int err = read_known(store, package_id, version, &known);
@@ -435,7 +428,7 @@ store_check(struct store *store, const char *package_id, uint32_t version,
 	*ret_has = false;
 	if (err < 0)
 		return err;
-	image_file_name(name, package_id, version);
+	store_file_name(name, package_id, version);
 	if (known.has_version && !digest_equal(&known.root, root))
 		return report_error(DSP_ECONFLICT, store->path,
 				    "%s: the version is known with another "
@@ -468,7 +461,7 @@ store_check_room(struct store *store, uint64_t size)
 	int err = pf_free_space(store->dir, &room);
 
 	if (err < 0)
-		return fail(store, err, "looking at its file system");
+		return store_fail(store, err, "looking at its file system");
 	if (size <= room && room - size >= ROOM_TO_SPARE)
 		return 0;
 	return report_error(DSP_ENOSPC, store->path,
@@ -488,7 +481,7 @@ int
 store_take(struct store *store, const char *package_id, uint32_t version,
 	   const struct digest *root, struct staging *staging)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	bool has;
 	int err = store_check(store, package_id, version, root, true, &has);
 
@@ -496,7 +489,7 @@ store_take(struct store *store, const char *package_id, uint32_t version,
 		err = add_known(store, package_id, version, root);
 	if (err < 0)
 		return err;
-	image_file_name(name, package_id, version);
+	store_file_name(name, package_id, version);
 	err = pf_rename_at(staging_dir(staging), "image", store->dir, name);
 	if (err == 0) {
 		err = pf_sync(store->dir);
@@ -504,7 +497,7 @@ store_take(struct store *store, const char *package_id, uint32_t version,
 			(void)pf_unlink_at(store->dir, name);
 	}
 	if (err < 0)
-		return fail(store, err, name);
+		return store_fail(store, err, name);
 	(void)staging_remove(staging);
 	return 0;
 }
@@ -513,12 +506,12 @@ int
 store_open_writable(struct store *store, const char *package_id,
 		    uint32_t version, int *ret_fd)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME_SIZE];
 	struct pf_stat stat;
 	int fd = -1;
 	int err;
 
-	image_file_name(name, package_id, version);
+	store_file_name(name, package_id, version);
 	err = pf_stat_at(store->dir, name, &stat);
 	if (err == 0)
 		err = pf_open_or_create_at(store->dir, name, 0600, &fd);
@@ -528,59 +521,8 @@ store_open_writable(struct store *store, const char *package_id,
 		err = 0;
 	if (err < 0) {
 		pf_close(fd);
-		return fail(store, err, name);
+		return store_fail(store, err, name);
 	}
 	*ret_fd = fd;
 	return 0;
-}
-
-/* Is anything left of it?  Asked after the directories were synced. */
-static int
-prove_absent(struct store *store, const char *name, const char *staged)
-{
-	struct pf_stat stat;
-	int err = pf_sync(store->dir);
-
-	if (err == 0)
-		err = pf_sync(store->staging);
-	if (err < 0)
-		return fail(store, err, name);
-	if (pf_stat_at(store->dir, name, &stat) != DSP_ENOENT)
-		return report_error(DSP_EEXIST, store->path,
-				    "%s is still there", name);
-	if (staged != NULL &&
-	    pf_stat_at(store->staging, staged, &stat) != DSP_ENOENT)
-		return report_error(DSP_EEXIST, store->path,
-				    "staging/%s is still there", staged);
-	return 0;
-}
-
-int
-store_remove(struct store *store, const char *package_id, uint32_t version)
-{
-	char name[NAME_SIZE], staged[DIGEST_HEX_SIZE];
-	struct staging *staging = NULL;
-	struct known known;
-	int fd = -1;
-	int err = store_open_writable(store, package_id, version, &fd);
-
-	image_file_name(name, package_id, version);
-	if (err < 0)
-		return err;
-	err = read_known(store, package_id, version, &known);
-	if (err == 0 && known.has_version) {
-		/* Nobody may be in the middle of receiving it again. */
-		err = staging_open(store->staging, store->path, &known.root,
-				   false, &staging);
-		digest_to_hex(&known.root, staged);
-	}
-	if (err == 0)
-		err = pf_unlink_at(store->dir, name);
-	if (err == 0 && staging != NULL)
-		err = staging_remove(staging);
-	staging_close(staging);
-	pf_close(fd);
-	if (err < 0)
-		return fail(store, err, name);
-	return prove_absent(store, name, known.has_version ? staged : NULL);
 }

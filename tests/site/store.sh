@@ -106,3 +106,13 @@ for file in changed/staging/*/image changed/staging/*/journal; do
 done
 despool push 1.pck changed
 claim a_damaged_staging_directory_is_mended both ended 0 ++ cmp 1.pck changed/LOC00000.1.pck
+
+# What is only staged is removed as well.
+
+need $DESPOOL store init half -q
+despool push 1.pck "exec:exec $RUN $TOOLS/stream_cut cut 1500000 -1 count '$DESPOOL link half'" -q
+claim a_cut_push_leaves_something_staged not holds half/staging
+despool store rm half LOC00000@1
+claim rm_takes_what_is_only_staged both ended 0 ++ holds half/staging
+despool store rm half LOC00000@1
+claim what_is_not_there_cannot_be_removed ended 4
