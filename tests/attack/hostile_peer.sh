@@ -3,6 +3,8 @@
 # The other end of a link lies: about lengths, blocks and what is held, says
 # nothing, or does not stop.  The far end says so and ends; nothing of it gets
 # a name.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -3,6 +3,8 @@
 # Images whose digests are right and whose words are not: counts and lengths
 # that lie, bombs, paths that lead elsewhere.  Whoever made them wanted them to
 # be believed.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -4,6 +4,8 @@
 # Somebody swaps the directories of a tree for symbolic links to elsewhere, at
 # full speed, while it is unpacked or published: not a byte is written outside,
 # nothing outside is changed or removed (S16).
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

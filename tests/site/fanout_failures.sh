@@ -4,6 +4,8 @@
 # fanout when some destinations fail: full, read-only, closed, in use, dead,
 # or the command is killed.  The others are served, exit 3 names those that
 # were not, and the command that is printed mends just them.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

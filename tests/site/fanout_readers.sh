@@ -2,6 +2,8 @@
 #
 # Whoever reads through `current` while versions are published, recycled and
 # refreshed sees one complete version, never a mix and never nothing.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -2,6 +2,8 @@
 #
 # On file systems whose files can share blocks, destinations share them: with
 # the source where it is a tree on the same one, with each other else.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Progress: on a terminal, without one, as JSON, not at all.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -3,6 +3,8 @@
 #
 # Streams that break, ends that are killed, and Ctrl-C: both ends say so, and
 # the next push goes on where the last one stopped (S11).
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

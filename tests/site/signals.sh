@@ -3,6 +3,8 @@
 #
 # SIGINT, SIGTERM and kill -9 at any moment of pack and unpack: the
 # destination is absent or whole, and the next run cleans up and completes.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Links over ssh, to a server of our own on the loopback address.
+#
+# once
 
 # shellcheck source=tests/lib.sh
 . "$TOP/tests/lib.sh"

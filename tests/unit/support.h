@@ -88,8 +88,9 @@ void assert_golden(const char *name, const struct digest *digest);
 
 /*
  * The call to fail behind `call`, in a loop over all of them that began at
- * start_ms: the next one for 2 s, and by night; then further and further away,
- * so that loops end soon where every instruction is interpreted.
+ * start_ms: the next one for 2 s as x86_64, for half a second elsewhere, and by
+ * night; then further and further away, so that loops end soon where every
+ * instruction is interpreted or watched.
  */
 int64_t now_ms(void);
 unsigned fault_next(unsigned call, int64_t start_ms);
